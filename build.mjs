@@ -1,0 +1,136 @@
+/* The build: `node build.mjs` bundles src/main.ts and src/index.ts to dist/ and writes index.d.ts beside them.
+ *
+ * Statements labelled DEV (asserts, mostly) are dropped, and constants are inlined across files: what production runs
+ * is smaller and quicker than the source. pino stays outside: it starts its transports from files of its own.
+ *
+ *   --js    without types, for the moments when only the server is wanted (`npm start`, the tests)
+ *
+ * Each file is written beside its place and renamed, and only then are those of an earlier build deleted: a server that
+ * starts meanwhile finds either build whole. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = dirname(fileURLToPath(import.meta.url))
+const DIST = join(ROOT, 'dist')
+const ENTRIES = ['src/main.ts', 'src/index.ts']
+const SHEBANG = '#!/usr/bin/env node\n'
+
+const log = (text) => process.stderr.write(`build: ${text}\n`)
+
+/** esbuild, or undefined where development dependencies were left out on purpose (`npm install --omit=dev`). */
+async function loadEsbuild() {
+  try {
+    return await import('esbuild')
+  } catch (error) {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
+    return undefined
+  }
+}
+
+async function bundle(esbuild) {
+  const result = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: ENTRIES,
+    outdir: DIST,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['pino'],
+    dropLabels: ['DEV'],
+    minifySyntax: true,
+    legalComments: 'none',
+    sourcemap: true,
+    write: false,
+    logLevel: 'warning', // prints each error with its place in the source
+  })
+  return new Map(result.outputFiles.map((file) => [file.path, Buffer.from(file.contents)]))
+}
+
+/** Makes dist/main.js a program. A line added on top is an empty line (';') for its source map. */
+function addShebang(files) {
+  const main = join(DIST, 'main.js')
+  const code = files.get(main)
+  if (code.toString('latin1', 0, 2) === '#!') return
+  files.set(main, Buffer.concat([Buffer.from(SHEBANG), code]))
+  const map = JSON.parse(files.get(`${main}.map`).toString())
+  files.set(`${main}.map`, Buffer.from(JSON.stringify({ ...map, mappings: `;${map.mappings}` })))
+}
+
+async function writeAll(files) {
+  for (const [path, contents] of files) {
+    await mkdir(dirname(path), { recursive: true })
+    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`)
+    await writeFile(temporary, contents)
+    if (path === join(DIST, 'main.js')) await chmod(temporary, 0o755)
+    await rename(temporary, path)
+  }
+}
+
+/** Deletes what an earlier build left and this one did not write. Temporary names belong to a build that still runs. */
+async function deleteStale(files, extensions) {
+  for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const ours = entry.isFile() && extensions.test(entry.name) && !entry.name.startsWith('.')
+    if (ours && !files.has(path)) await rm(path, { force: true })
+  }
+}
+
+/** Declarations of the embedding API. Only options that matter here are stated: tsconfig.json is for checking. */
+function declare() {
+  const require = createRequire(import.meta.url)
+  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
+  const options = {
+    target: 'es2023',
+    module: 'nodenext',
+    types: 'node',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    allowUnusedLabels: true,
+    allowImportingTsExtensions: true,
+    skipLibCheck: true,
+    declaration: true,
+    emitDeclarationOnly: true,
+    rootDir: 'src',
+    outDir: DIST,
+  }
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const { status } = spawnSync(process.execPath, [tsc, '--ignoreConfig', ...flags, 'src/index.ts'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  if (status !== 0) fail('the types of src/index.ts could not be written (see above)')
+}
+
+function fail(reason) {
+  log(reason)
+  process.exit(1)
+}
+
+const started = performance.now()
+const esbuild = await loadEsbuild()
+if (esbuild === undefined) {
+  if (!existsSync(join(DIST, 'main.js'))) {
+    fail('esbuild is not installed, and there is no dist/ yet: run `npm ci` with development dependencies first')
+  }
+  log('esbuild is not installed; dist/ stays as it is')
+  process.exit(0)
+}
+for (const entry of ENTRIES) if (!existsSync(join(ROOT, entry))) fail(`${entry} is missing`)
+
+const files = await bundle(esbuild).catch((error) => fail(error.errors === undefined ? error.message : 'failed'))
+addShebang(files)
+await writeAll(files)
+await deleteStale(files, /\.js(\.map)?$/)
+if (!process.argv.includes('--js')) {
+  await deleteStale(files, /\.d\.ts$/)
+  declare()
+}
+const kilobytes = [...files].reduce((sum, [path, code]) => sum + (path.endsWith('.js') ? code.length : 0), 0) / 1024
+log(`dist/ written in ${Math.round(performance.now() - started)} ms, ${kilobytes.toFixed(0)} KB of JavaScript`)

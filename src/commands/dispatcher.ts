@@ -1,0 +1,165 @@
+/* The dispatcher: takes a call through lookup, checks, handler and statistics.
+ *
+ *   lookup by bytes -> subcommand -> arity -> gates (almost always none) -> handler -> statistics
+ *
+ * `gates` and the session's own gates are bits for whatever is unusual at the moment: authentication wanted, MULTI,
+ * a pause, memory used up, loading. While none is set a command goes straight to its handler; with any set, the
+ * admissions registered for them decide. So nobody pays for a check that cannot fail. */
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { type ErrorReply, NO_AUTH, unknownCommand, unknownSubcommand, wrongArity } from '../protocol/errors.ts'
+import type { Call } from './call.ts'
+import type { CommandTable } from './command-table.ts'
+import { type Command, Flag } from './definition.ts'
+import { Gate } from './session.ts'
+import { CommandStatistics } from './statistics.ts'
+
+/** Bits of `Dispatcher.gates`: what holds for every session. */
+export const ServerGate = {
+  PAUSED: 1 << 0,
+  MONITORED: 1 << 1,
+  OUT_OF_MEMORY: 1 << 2,
+  LOADING: 1 << 3,
+} as const
+
+/** What an admission decides. */
+export const Admission = {
+  RUN: 0,
+  /** Answered otherwise (an error, QUEUED): do not run it. */
+  ANSWERED: 1,
+  /** Not now: the session is blocked and the same request is to be dispatched again later. */
+  POSTPONED: 2,
+} as const
+export type Admission = (typeof Admission)[keyof typeof Admission]
+
+/** Looks at a call that some gate stopped; replies itself when it refuses. */
+export type Admit = (call: Call, command: Command) => Admission
+
+/** Told of commands that were slow, and of each one while somebody watches. */
+export interface DispatchObserver {
+  /** A command took at least `slowUs`. */
+  slow(call: Call, command: Command, durationUs: number): void
+}
+
+export class Dispatcher {
+  readonly table: CommandTable
+  readonly keyspace: Keyspace
+  readonly statistics: CommandStatistics
+  gates = 0
+  /** Commands from this duration on are told to the observer (slowlog, latency monitor); microseconds. */
+  slowUs = Number.POSITIVE_INFINITY
+  observer: DispatchObserver | null = null
+  /** When the last command of this turn ended; milliseconds of `performance.now()`. */
+  private mark = 0
+  /** Unix time of `performance.now()` = 0, for which the cron follows the system's clock. */
+  private epoch = performance.timeOrigin
+  private readonly admissions: Admit[] = []
+
+  constructor(table: CommandTable, keyspace: Keyspace) {
+    this.table = table
+    this.keyspace = keyspace
+    this.statistics = new CommandStatistics(table.all.length)
+  }
+
+  /** Adds a check; those registered first are asked first. */
+  addAdmission(admit: Admit): void {
+    this.admissions.push(admit)
+  }
+
+  /** Follows the system's clock, which may have been set. */
+  syncClock(): void {
+    this.epoch = Date.now() - performance.now()
+  }
+
+  /** Begins a run of commands: time stands at now. */
+  begin(): void {
+    this.mark = performance.now()
+    this.setTime()
+  }
+
+  private setTime(): void {
+    const now = Math.floor(this.epoch + this.mark)
+    if (now !== this.keyspace.now) this.keyspace.setTime(now)
+  }
+
+  /** Runs one command; false if it was postponed and must be dispatched again. `begin` must have been called. */
+  dispatch(call: Call): boolean {
+    const command = this.resolve(call)
+    if (command === null) return true
+    if ((this.gates | call.session.gates) !== 0) {
+      const admission = this.admit(call, command)
+      if (admission !== Admission.RUN) return admission !== Admission.POSTPONED
+    }
+    this.run(call, command)
+    return true
+  }
+
+  /** Runs an admitted command and books it. */
+  run(call: Call, command: Command): void {
+    const reply = call.reply
+    const errors = reply.errors
+    call.command = command
+    command.run(call)
+    const end = performance.now()
+    const durationUs = (end - this.mark) * 1000
+    this.mark = end
+    this.statistics.record(command.id, durationUs)
+    if (reply.errors !== errors) this.bookFailure(call, command)
+    if (durationUs >= this.slowUs) this.observer?.slow(call, command, durationUs)
+    this.setTime()
+  }
+
+  private bookFailure(call: Call, command: Command): void {
+    this.statistics.failed[command.id]!++
+    this.statistics.recordError(call.reply.lastError!.code)
+  }
+
+  /** Replies an error for a command that does not get to run. */
+  reject(call: Call, command: Command | null, error: ErrorReply): void {
+    call.reply.error(error)
+    this.statistics.recordError(error.code)
+    if (command !== null) this.statistics.rejected[command.id]!++
+  }
+
+  /** The command that a call names, or null after replying that there is none. */
+  resolve(call: Call): Command | null {
+    const { bytes, pos, len, argc } = call
+    let command = this.table.lookup(bytes, pos[0]!, len[0]!)
+    if (command === undefined) return this.refuseUnknown(call)
+    if (command.subcommands.length > 0 && argc > 1) {
+      const subcommand = this.table.subcommand(command, bytes, pos[1]!, len[1]!)
+      if (subcommand === undefined) return this.refuse(call, null, unknownSubcommand(call.string(1), command.name))
+      command = subcommand
+    }
+    if (argc < command.leastArgc || argc > command.mostArgc) {
+      return this.refuse(call, command, wrongArity(command.fullName))
+    }
+    return command
+  }
+
+  private refuse(call: Call, command: Command | null, error: ErrorReply): null {
+    this.reject(call, command, error)
+    this.onRefused?.(call)
+    return null
+  }
+
+  /** Told of calls refused before they could run, which spoil a transaction. */
+  onRefused: ((call: Call) => void) | null = null
+
+  private refuseUnknown(call: Call): null {
+    const args: string[] = []
+    for (let index = 1; index < call.argc && index < 32; index++) args.push(call.string(index))
+    return this.refuse(call, null, unknownCommand(call.string(0), args))
+  }
+
+  private admit(call: Call, command: Command): Admission {
+    if ((call.session.gates & Gate.UNAUTHENTICATED) !== 0 && (command.flags & Flag.NO_AUTH) === 0) {
+      this.refuse(call, command, NO_AUTH)
+      return Admission.ANSWERED
+    }
+    for (const admit of this.admissions) {
+      const admission = admit(call, command)
+      if (admission !== Admission.RUN) return admission
+    }
+    return Admission.RUN
+  }
+}

@@ -1,0 +1,55 @@
+/* Session: what commands know and change of the connection that sent them. The connection itself, its socket and its
+ * buffers belong to the server; embedding and scripts have sessions without one. */
+
+/** Why a session cannot be served on the short path; any bit set sends its commands through `Dispatcher.admit`. */
+export const Gate = {
+  /** requirepass is set and the client has not authenticated. */
+  UNAUTHENTICATED: 1 << 0,
+  /** Between MULTI and EXEC. */
+  MULTI: 1 << 1,
+  /** RESP2 with subscriptions: few commands are allowed. */
+  SUBSCRIBED: 1 << 2,
+  /** Watches the stream of commands (MONITOR). */
+  MONITOR: 1 << 3,
+  /** CLIENT REPLY is OFF or SKIP. */
+  REPLY: 1 << 4,
+} as const
+
+/** What may be done to a client beyond serving it; shown by CLIENT LIST. */
+export const SessionFlag = {
+  NO_EVICT: 1 << 0,
+  NO_TOUCH: 1 << 1,
+  /** Close when the replies written so far are sent. */
+  CLOSE_AFTER_REPLY: 1 << 2,
+  CLOSE_NOW: 1 << 3,
+  UNIX_SOCKET: 1 << 4,
+} as const
+
+export const ReplyMode = { ON: 0, OFF: 1, SKIP_NEXT: 2, SKIP: 3 } as const
+
+export class Session {
+  readonly id: number
+  /** Bits of Gate. */
+  gates = 0
+  /** Bits of SessionFlag. */
+  flags = 0
+  /** Index of the selected database. */
+  dbIndex = 0
+  /** RESP version: 2 or 3. */
+  version = 2
+  /** Not ready for its next command: blocked, paused. */
+  blocked = false
+  replyMode: number = ReplyMode.ON
+  authenticated = false
+  user = 'default'
+  name = ''
+  libName = ''
+  libVersion = ''
+  /** Full name of the command last run, for CLIENT LIST. */
+  lastCommand = ''
+  commandCount = 0
+
+  constructor(id: number) {
+    this.id = id
+  }
+}

@@ -1,0 +1,68 @@
+/* Access: what an entry remembers of its use, for eviction and for OBJECT IDLETIME and FREQ.
+ *
+ *   LRU policies   | milliseconds, low 32 bits of the clock                        |
+ *   LFU policies   | unused (8) | minutes of the last decrement (16) | counter (8) |
+ *
+ * The LRU clock runs in milliseconds, not seconds as Redis's: a small cache at full speed turns over within a second, and
+ * hot keys must differ from cold ones within it. It wraps after 49 days; a key idle for longer seems younger.
+ * The LFU counter is Redis's: a logarithmic counter (Morris 1978) that decays with time. */
+import { random } from '../lib/random.ts'
+
+/** What a new key starts with, so that it is not evicted before it could be used. */
+const LFU_START = 5
+const LFU_MAX = 255
+const MINUTE_MS = 60_000
+
+export class AccessClock {
+  /** Whether entries keep LFU counters (maxmemory-policy *-lfu). */
+  lfu = false
+  lfuLogFactor = 10
+  lfuDecayMinutes = 1
+  /** The access word of this moment, for LRU. */
+  private lru = 0
+  private minutes = 0
+
+  /** Sets the time, in milliseconds. */
+  tick(nowMs: number): void {
+    this.lru = nowMs | 0
+    this.minutes = Math.floor(nowMs / MINUTE_MS) & 0xffff
+  }
+
+  /** The access word of a key just made. */
+  fresh(): number {
+    return this.lfu ? (this.minutes << 8) | LFU_START : this.lru
+  }
+
+  /** The access word after one more use. */
+  used(access: number): number {
+    if (!this.lfu) return this.lru
+    let counter = this.frequency(access)
+    if (counter < LFU_MAX) {
+      const base = Math.max(counter - LFU_START, 0)
+      if (random() < 1 / (base * this.lfuLogFactor + 1)) counter++
+    }
+    return (this.minutes << 8) | counter
+  }
+
+  /** LFU counter, decayed to now: 0 … 255. */
+  frequency(access: number): number {
+    const counter = access & 0xff
+    if (this.lfuDecayMinutes === 0) return counter
+    const passed = (this.minutes - ((access >>> 8) & 0xffff)) & 0xffff
+    return Math.max(counter - Math.floor(passed / this.lfuDecayMinutes), 0)
+  }
+
+  /** Milliseconds since the last use. */
+  idleMs(access: number): number {
+    return (this.lru - access) >>> 0
+  }
+
+  /** The access word of a key that has been idle for so long. */
+  idleSince(idleMs: number): number {
+    return (this.lru - idleMs) | 0
+  }
+
+  withFrequency(counter: number): number {
+    return (this.minutes << 8) | (counter & 0xff)
+  }
+}

@@ -1,0 +1,288 @@
+/* A database: a table of entries, how many of them expire, and when.
+ *
+ * Lookups are the one way to a key: they hash it once (`hash` stays for the insert that may follow), take away what has
+ * run out of time, and count hits. `lookupRead` is for commands that only look, `lookupWrite` for those that will change
+ * what they find. After a lookup that found, the table still knows the slot: `replace` and `remove` mean that entry.
+ *
+ * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those (from the process's epoch on, so
+ * that it stays exact); each of them has a record in the index at or before its time. */
+import { assert } from '../lib/assert.ts'
+import { type Int64, toNumber } from '../lib/int64.ts'
+import { hashBytes } from '../lib/siphash.ts'
+import { NONE, type Ref } from '../memory/memory.ts'
+import { SCAN_END } from '../structures/table.ts'
+import { EntryFlag } from './entry.ts'
+import { Event } from './events.ts'
+import { ExpiryIndex } from './expiry-index.ts'
+import type { Keyspace } from './keyspace.ts'
+
+/** Far beyond any real TTL; sums of such are still exact. */
+const DUE_MAX = 2 ** 42
+const EPOCH_MS = Date.now()
+/** The index may hold this many records above twice the expiring keys before it is built anew. */
+const SPARE_RECORDS = 65536
+
+export class Database {
+  readonly id: number
+  readonly keyspace: Keyspace
+  root: Ref
+  /** Keys with an expiry. */
+  expiring = 0
+  private dueSum = 0
+  private index: ExpiryIndex | null = null
+  /** Where the rebuilding of the index has got to, in hash order; SCAN_END when none is under way. */
+  private rebuiltTo = SCAN_END
+  /** Hash of the key last looked up. */
+  hash = 0
+
+  constructor(keyspace: Keyspace, id: number) {
+    this.keyspace = keyspace
+    this.id = id
+    this.root = keyspace.table.create()
+  }
+
+  get size(): number {
+    return this.keyspace.table.count(this.root)
+  }
+
+  /** The entry if there is one and it is not past its time; leaves statistics and access alone. */
+  lookup(bytes: Uint8Array, pos: number, len: number): Ref {
+    const hash = hashBytes(bytes, pos, len)
+    this.hash = hash
+    const entry = this.keyspace.table.find(this.root, bytes, pos, len, hash)
+    if (entry !== NONE && this.keyspace.entries.expires(entry) && this.isDue(entry)) {
+      this.expire(entry, bytes, pos, len)
+      return NONE
+    }
+    return entry
+  }
+
+  /** For a command that reads: counts a hit or a miss, and notes the use. */
+  lookupRead(bytes: Uint8Array, pos: number, len: number): Ref {
+    const entry = this.lookup(bytes, pos, len)
+    const keyspace = this.keyspace
+    if (entry === NONE) {
+      keyspace.stats.misses++
+      if (keyspace.hasListeners) keyspace.tell(this, bytes, pos, len, Event.MISS)
+      return NONE
+    }
+    keyspace.stats.hits++
+    this.touch(entry)
+    return entry
+  }
+
+  /** For a command that may change what it finds. */
+  lookupWrite(bytes: Uint8Array, pos: number, len: number): Ref {
+    const entry = this.lookup(bytes, pos, len)
+    if (entry !== NONE) this.touch(entry)
+    return entry
+  }
+
+  touch(entry: Ref): void {
+    const keyspace = this.keyspace
+    if (keyspace.noTouch) return
+    const entries = keyspace.entries
+    entries.setAccess(entry, keyspace.clock.used(entries.access(entry)))
+  }
+
+  /** Adds an entry for the key last looked up, which must not be there. Allocates. */
+  insert(entry: Ref): void {
+    this.keyspace.table.insert(this.root, entry, this.hash)
+    if (this.keyspace.entries.expires(entry)) this.noteExpiry(entry, this.hash)
+    if (this.keyspace.hasListeners) this.tellNew(entry)
+  }
+
+  private tellNew(entry: Ref): void {
+    const { entries, memory } = this.keyspace
+    const bytes = memory.bytesOf(entry)
+    this.keyspace.tell(this, bytes, entries.keyPos(entry), entries.keyLen(entry), Event.NEW)
+  }
+
+  /** Puts `entry` in the place of the one last found, whose blocks are the caller's to free.
+   *  Expiries are accounted by the caller (`forgetExpiry` before, `noteExpiry` after). */
+  replace(entry: Ref): void {
+    this.keyspace.table.replaceFound(entry)
+  }
+
+  /** Takes the entry last found out of the table and frees it. */
+  remove(entry: Ref): void {
+    this.detachEntry(entry)
+    this.keyspace.freeEntry(entry)
+  }
+
+  /** Takes the entry last found out of the table; it is the caller's then. */
+  detachEntry(entry: Ref): void {
+    if (this.keyspace.entries.expires(entry)) this.forgetExpiry(entry)
+    this.keyspace.table.removeFound(this.root)
+  }
+
+  private isDue(entry: Ref): boolean {
+    return toNumber(this.keyspace.entries.expiry(entry)) < this.keyspace.now
+  }
+
+  private expire(entry: Ref, bytes: Uint8Array, pos: number, len: number): void {
+    if (this.keyspace.expiryPaused) return
+    this.remove(entry)
+    this.keyspace.expired(this, bytes, pos, len)
+  }
+
+  /** Gives the entry last found an expiry, or another one; returns the entry, which may have moved. Allocates. */
+  setExpiry(entry: Ref, dueMs: Int64): Ref {
+    const { entries, memory } = this.keyspace
+    let kept = entry
+    if (entries.expires(entry)) {
+      if (toNumber(dueMs) < toNumber(entries.expiry(entry))) entries.clearIndexed(entry)
+      this.forgetExpiry(entry)
+    } else {
+      const flags = entries.flags(entry) | EntryFlag.EXPIRES
+      kept = entries.recreate(entry, flags, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+      this.replace(kept)
+    }
+    entries.setExpiry(kept, dueMs)
+    this.noteExpiry(kept, this.hash)
+    return kept
+  }
+
+  /** Takes the expiry from the entry last found; returns the entry, which has moved. Allocates. */
+  dropExpiry(entry: Ref): Ref {
+    const { entries, memory } = this.keyspace
+    this.forgetExpiry(entry)
+    const flags = entries.flags(entry) & ~(EntryFlag.EXPIRES | EntryFlag.INDEXED)
+    const kept = entries.recreate(entry, flags, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+    this.replace(kept)
+    return kept
+  }
+
+  /** Counts an expiry that the entry now has, and sees to it that the index knows of it. Allocates. */
+  noteExpiry(entry: Ref, hash: number): void {
+    const { entries, memory } = this.keyspace
+    const due = toNumber(entries.expiry(entry))
+    this.expiring++
+    this.dueSum += clampDue(due)
+    if (entries.isIndexed(entry)) return
+    this.index ??= new ExpiryIndex(memory, this.keyspace.now)
+    this.index.add(hash, due)
+    entries.markIndexed(entry)
+  }
+
+  /** The entry is about to lose its expiry, or to be freed. */
+  forgetExpiry(entry: Ref): void {
+    this.expiring--
+    this.dueSum -= clampDue(toNumber(this.keyspace.entries.expiry(entry)))
+  }
+
+  /** Mean milliseconds until the expiring keys are due. */
+  get averageTtl(): number {
+    if (this.expiring === 0) return 0
+    return Math.max(0, Math.round(this.dueSum / this.expiring + EPOCH_MS - this.keyspace.now))
+  }
+
+  /** Takes away one record's worth of keys past their time; false when nothing is due. */
+  expireNext(): boolean {
+    const { table, entries, now } = this.keyspace
+    if (this.rebuiltTo !== SCAN_END) return this.rebuildNext()
+    if (this.index === null || !this.index.advance(now)) return this.maintainIndex()
+    const hash = this.index.hash
+    table.matches(this.root, hash)
+    for (let index = 0; index < table.foundCount; index++) {
+      const entry = table.found[index]! as Ref
+      if (!entries.expires(entry) || table.hashOf(entry) !== hash) continue
+      if (this.isDue(entry)) {
+        this.expireEntry(entry, hash)
+        return true // the list is dead: others of this hash have records of their own
+      }
+      this.index.add(hash, toNumber(entries.expiry(entry)))
+    }
+    return true
+  }
+
+  private expireEntry(entry: Ref, hash: number): void {
+    const { table, entries, memory } = this.keyspace
+    const bytes = memory.bytesOf(entry)
+    const pos = entries.keyPos(entry)
+    const len = entries.keyLen(entry)
+    table.find(this.root, bytes, pos, len, hash)
+    this.detachEntry(entry)
+    this.keyspace.expired(this, bytes, pos, len)
+    this.keyspace.freeEntry(entry)
+  }
+
+  private maintainIndex(): boolean {
+    if (this.index === null || this.index.count <= 2 * this.expiring + SPARE_RECORDS) return false
+    this.rebuildIndex()
+    return true
+  }
+
+  /** Begins the index anew: after the clock was set back, or when most records are visits for nothing. */
+  rebuildIndex(): void {
+    if (this.index === null) return
+    this.index.free()
+    this.index = new ExpiryIndex(this.keyspace.memory, this.keyspace.now)
+    this.rebuiltTo = 0
+  }
+
+  private rebuildNext(): boolean {
+    const { table, entries } = this.keyspace
+    this.rebuiltTo = table.scan(this.root, this.rebuiltTo)
+    for (let index = 0; index < table.foundCount; index++) {
+      const entry = table.found[index]! as Ref
+      if (!entries.expires(entry)) continue
+      this.index!.add(table.hashOf(entry), toNumber(entries.expiry(entry)))
+      entries.markIndexed(entry)
+    }
+    return true
+  }
+
+  /** Gives up the table and starts an empty one; returns the old one for `Keyspace.reclaim`. */
+  detach(): { root: Ref; position: number; left: number } {
+    const old = { root: this.root, position: 0, left: this.size }
+    this.root = this.keyspace.table.create()
+    this.expiring = 0
+    this.dueSum = 0
+    this.index?.free()
+    this.index = null
+    this.rebuiltTo = SCAN_END
+    return old
+  }
+
+  /** Changes contents with another database. */
+  exchange(other: Database): void {
+    const { root, expiring, dueSum, index, rebuiltTo } = this
+    this.root = other.root
+    this.expiring = other.expiring
+    this.dueSum = other.dueSum
+    this.index = other.index
+    this.rebuiltTo = other.rebuiltTo
+    other.root = root
+    other.expiring = expiring
+    other.dueSum = dueSum
+    other.index = index
+    other.rebuiltTo = rebuiltTo
+  }
+
+  /** The essay's "Always". */
+  verify(): void {
+    const { table, entries } = this.keyspace
+    table.verify(this.root)
+    this.index?.verify()
+    let expiring = 0
+    let dueSum = 0
+    for (let position = 0; position !== SCAN_END; ) {
+      position = table.scan(this.root, position)
+      for (let index = 0; index < table.foundCount; index++) {
+        const entry = table.found[index]! as Ref
+        this.keyspace.kindOf(entry).verify(entry)
+        if (!entries.expires(entry)) continue
+        expiring++
+        dueSum += clampDue(toNumber(entries.expiry(entry)))
+        assert(entries.isIndexed(entry), 'an expiring key is in the index')
+      }
+    }
+    assert(expiring === this.expiring, 'expiring keys are counted')
+    assert(dueSum === this.dueSum, 'the sum of the expiries is true')
+  }
+}
+
+function clampDue(dueMs: number): number {
+  return Math.max(-DUE_MAX, Math.min(DUE_MAX, Math.trunc(dueMs) - EPOCH_MS))
+}

@@ -1,0 +1,205 @@
+/* Entries: a key, what is stored at it, and what is known about it, in one block (small values) or two.
+ *
+ *   word  0      1        2       [3]            [+2]           [+1]
+ *       +------+--------+-------+------------+--------------+----------+-----------+-------------+
+ *       | head | access | value | value high | expiry lo hi | long len | key bytes | value bytes |
+ *       +------+--------+-------+------------+--------------+----------+-----------+-------------+
+ *         always                  INT, OWN     EXPIRES        long key               inline strings
+ *
+ *   string, INT      value, value high: the 64-bit integer's words
+ *   string, OWN      value: ref of a block with the bytes; value high: their count; the block may have room to grow
+ *   string, inline   value: count of the bytes that follow the key
+ *   other types      value: ref of the structure's root
+ *
+ * `head` is structures/entry-head.ts's; its flags are EXPIRES, OWN and INDEXED (the expiry index has a record of this key
+ * at or before its expiry). `access` is the LRU clock in milliseconds, or minutes and counter when the policy is LFU.
+ * OBJECT ENCODING's embstr and raw are two encodings of the same bytes: they differ in how the value came to be.
+ *
+ * Always: key word = 3 + (INT or OWN) + 2 (EXPIRES) + 1 (long key); the block holds just what the head says. */
+import { assert } from '../lib/assert.ts'
+import { copyBytes } from '../lib/bytes.ts'
+import { fromWords, highWord, type Int64, lowWord } from '../lib/int64.ts'
+import { CHUNK_MASK, CHUNK_SHIFT, type Memory, posOf, type Ref } from '../memory/memory.ts'
+import {
+  ENCODING_SHIFT,
+  FLAGS_SHIFT,
+  KEY_LEN_LONG,
+  KEY_LEN_SHIFT,
+  KEY_WORD_MASK,
+  keyLenOf,
+  TYPE_SHIFT,
+} from '../structures/entry-head.ts'
+
+/** Types, numbered as in Redis's object header. */
+export const Type = { STRING: 0, LIST: 1, SET: 2, ZSET: 3, HASH: 4, STREAM: 6 } as const
+export type Type = (typeof Type)[keyof typeof Type]
+
+/** Encodings of strings; the other types number their own from 0. */
+export const StringEncoding = { INT: 0, EMBSTR: 1, RAW: 2 } as const
+
+export const EntryFlag = { EXPIRES: 1, OWN: 2, INDEXED: 4 } as const
+
+const ACCESS = 1
+const VALUE = 2
+const VALUE_HIGH = 3
+const FIXED_WORDS = 3
+
+const EXPIRES_BIT = EntryFlag.EXPIRES << FLAGS_SHIFT
+const OWN_BIT = EntryFlag.OWN << FLAGS_SHIFT
+const INDEXED_BIT = EntryFlag.INDEXED << FLAGS_SHIFT
+const TYPE_MASK = 15
+
+/** Whether a head has the second value word. */
+function hasValueHigh(type: number, encoding: number, flags: number): boolean {
+  return (flags & EntryFlag.OWN) !== 0 || (type === Type.STRING && encoding === StringEncoding.INT)
+}
+
+export class Entries {
+  readonly memory: Memory
+  /** Written into new entries: the current LRU clock or LFU start value. */
+  freshAccess = 0
+
+  constructor(memory: Memory) {
+    this.memory = memory
+  }
+
+  /** Makes an entry with the key copied in and the value unset; `inlineLen` bytes are left for it behind the key. */
+  create(
+    type: number,
+    encoding: number,
+    flags: number,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+    inlineLen: number,
+  ): Ref {
+    const long = len >= KEY_LEN_LONG
+    let keyWord = FIXED_WORDS
+    if (hasValueHigh(type, encoding, flags)) keyWord++
+    if ((flags & EntryFlag.EXPIRES) !== 0) keyWord += 2
+    if (long) keyWord++
+    const entry = this.memory.alloc((keyWord << 2) + len + inlineLen)
+    const chunk = entry >>> CHUNK_SHIFT
+    const words = this.memory.words[chunk]!
+    const head = (entry & CHUNK_MASK) << 2
+    const shownLen = long ? KEY_LEN_LONG : len
+    words[head] =
+      keyWord |
+      (type << TYPE_SHIFT) |
+      (encoding << ENCODING_SHIFT) |
+      (flags << FLAGS_SHIFT) |
+      (shownLen << KEY_LEN_SHIFT)
+    words[head + ACCESS] = this.freshAccess
+    words[head + VALUE] = inlineLen
+    if (long) words[head + keyWord - 1] = len
+    copyBytes(bytes, pos, this.memory.bytes[chunk]!, (head + keyWord) << 2, len)
+    return entry
+  }
+
+  type(entry: Ref): Type {
+    return ((this.memory.word(entry, 0) >>> TYPE_SHIFT) & TYPE_MASK) as Type
+  }
+  encoding(entry: Ref): number {
+    return (this.memory.word(entry, 0) >>> ENCODING_SHIFT) & TYPE_MASK
+  }
+  setEncoding(entry: Ref, encoding: number): void {
+    const head = this.memory.word(entry, 0) & ~(TYPE_MASK << ENCODING_SHIFT)
+    this.memory.setWord(entry, 0, head | (encoding << ENCODING_SHIFT))
+  }
+  flags(entry: Ref): number {
+    return (this.memory.word(entry, 0) >>> FLAGS_SHIFT) & 15
+  }
+  isOwn(entry: Ref): boolean {
+    return (this.memory.word(entry, 0) & OWN_BIT) !== 0
+  }
+  expires(entry: Ref): boolean {
+    return (this.memory.word(entry, 0) & EXPIRES_BIT) !== 0
+  }
+  isIndexed(entry: Ref): boolean {
+    return (this.memory.word(entry, 0) & INDEXED_BIT) !== 0
+  }
+  markIndexed(entry: Ref): void {
+    this.memory.setWord(entry, 0, this.memory.word(entry, 0) | INDEXED_BIT)
+  }
+  clearIndexed(entry: Ref): void {
+    this.memory.setWord(entry, 0, this.memory.word(entry, 0) & ~INDEXED_BIT)
+  }
+
+  access(entry: Ref): number {
+    return this.memory.word(entry, ACCESS)
+  }
+  setAccess(entry: Ref, access: number): void {
+    this.memory.setWord(entry, ACCESS, access)
+  }
+  value(entry: Ref): number {
+    return this.memory.word(entry, VALUE)
+  }
+  setValue(entry: Ref, value: number): void {
+    this.memory.setWord(entry, VALUE, value)
+  }
+  valueHigh(entry: Ref): number {
+    return this.memory.word(entry, VALUE_HIGH)
+  }
+  setValueHigh(entry: Ref, value: number): void {
+    this.memory.setWord(entry, VALUE_HIGH, value)
+  }
+  integer(entry: Ref): Int64 {
+    return fromWords(this.valueHigh(entry), this.value(entry))
+  }
+  setInteger(entry: Ref, value: Int64): void {
+    this.setValue(entry, lowWord(value))
+    this.setValueHigh(entry, highWord(value))
+  }
+
+  private expiryWord(entry: Ref): number {
+    const head = this.memory.word(entry, 0)
+    const encoding = (head >>> ENCODING_SHIFT) & TYPE_MASK
+    const type = (head >>> TYPE_SHIFT) & TYPE_MASK
+    return hasValueHigh(type, encoding, (head >>> FLAGS_SHIFT) & 15) ? VALUE_HIGH + 1 : VALUE_HIGH
+  }
+  /** Unix time in milliseconds; only of an entry that `expires`. */
+  expiry(entry: Ref): Int64 {
+    DEV: assert(this.expires(entry), 'expiry of an entry that has none')
+    const word = this.expiryWord(entry)
+    return fromWords(this.memory.word(entry, word + 1), this.memory.word(entry, word))
+  }
+  setExpiry(entry: Ref, expiry: Int64): void {
+    DEV: assert(this.expires(entry), 'the entry has room for an expiry')
+    const word = this.expiryWord(entry)
+    this.memory.setWord(entry, word, lowWord(expiry))
+    this.memory.setWord(entry, word + 1, highWord(expiry))
+  }
+
+  keyLen(entry: Ref): number {
+    return keyLenOf(this.memory, entry)
+  }
+  keyPos(entry: Ref): number {
+    return posOf(entry) + ((this.memory.word(entry, 0) & KEY_WORD_MASK) << 2)
+  }
+  /** Where an inline string's bytes are. */
+  inlinePos(entry: Ref): number {
+    return this.keyPos(entry) + this.keyLen(entry)
+  }
+  /** Bytes that an inline value may take without the block growing. */
+  inlineRoom(entry: Ref): number {
+    const used = ((this.memory.word(entry, 0) & KEY_WORD_MASK) << 2) + this.keyLen(entry)
+    return this.memory.capacity(entry) - used
+  }
+
+  /** Makes the same entry with other flags (an expiry more or less): value, access and key are carried over, an own
+   *  block too. Frees `entry`; the caller puts the new one into the table. Allocates. */
+  recreate(entry: Ref, flags: number, keyBytes: Uint8Array, keyPos: number, keyLen: number): Ref {
+    const encoding = this.encoding(entry)
+    const type = this.type(entry)
+    const value = this.value(entry)
+    const inline = type === Type.STRING && encoding !== StringEncoding.INT && !this.isOwn(entry)
+    const target = this.create(type, encoding, flags, keyBytes, keyPos, keyLen, inline ? value : 0)
+    const memory = this.memory
+    memory.setWord(target, ACCESS, memory.word(entry, ACCESS))
+    memory.setWord(target, VALUE, value)
+    if (hasValueHigh(type, encoding, flags)) memory.setWord(target, VALUE_HIGH, memory.word(entry, VALUE_HIGH))
+    if (inline) copyBytes(memory.bytesOf(entry), this.inlinePos(entry), memory.bytesOf(target), this.inlinePos(target), value)
+    memory.free(entry)
+    return target
+  }
+}

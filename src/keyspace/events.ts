@@ -1,0 +1,34 @@
+/* What can happen to a key, under the names that keyspace notifications publish.
+ *
+ * A change is told to `Keyspace.changed` with one of these; the class letter is notify-keyspace-events' (g generic,
+ * $ string, l list, s set, h hash, z sorted set, t stream, x expired, e evicted, m miss, n new). */
+
+export interface KeyEvent {
+  readonly kind: string
+  readonly name: string
+}
+
+const generic = (name: string): KeyEvent => ({ kind: 'g', name })
+const string = (name: string): KeyEvent => ({ kind: '$', name })
+
+export const Event = {
+  DEL: generic('del'),
+  EXPIRE: generic('expire'),
+  PERSIST: generic('persist'),
+  RENAME_FROM: generic('rename_from'),
+  RENAME_TO: generic('rename_to'),
+  MOVE_FROM: generic('move_from'),
+  MOVE_TO: generic('move_to'),
+  COPY_TO: generic('copy_to'),
+  RESTORE: generic('restore'),
+  SET: string('set'),
+  SETRANGE: string('setrange'),
+  APPEND: string('append'),
+  INCRBY: string('incrby'),
+  DECRBY: string('decrby'),
+  INCRBYFLOAT: string('incrbyfloat'),
+  EXPIRED: { kind: 'x', name: 'expired' },
+  EVICTED: { kind: 'e', name: 'evicted' },
+  MISS: { kind: 'm', name: 'keymiss' },
+  NEW: { kind: 'n', name: 'new' },
+} as const satisfies Record<string, KeyEvent>

@@ -1,0 +1,155 @@
+/* The expiry index: which keys fall due when. A timing wheel (Varghese & Lauck 1987) of four levels.
+ *
+ *   level 0   | tick | tick | … 256 slots of 128 ms            |      32 s
+ *   level 1   | 256 ticks | … 256 slots                         |      2.3 h
+ *   level 2   | 65536 ticks | … 256 slots                       |      24 days
+ *   level 3   | 2^24 ticks | … 256 slots                        |      17 years; anything later waits in its last slot
+ *
+ *   slot      → | next | count | hash | hash | … 62 |  → | … |
+ *
+ * A record is nothing but the key's hash, four bytes: it names a place in the table, and whoever visits that place sees
+ * what is due there. So a record needs no care when its key is overwritten, renamed or deleted; it is then a visit for
+ * nothing. A key whose expiry is put off keeps its early record and gets a new one when that is visited; put forward,
+ * it gets a second one. `count` above twice the keys that expire is the owner's sign to build the index anew.
+ *
+ * Always: every record lies in the slot of a tick not yet taken; count is the sum over the slots. */
+import { assert } from '../lib/assert.ts'
+import { type Memory, NONE, type Ref } from '../memory/memory.ts'
+
+const TICK_SHIFT = 7
+const TICK_MS = 1 << TICK_SHIFT
+const LEVELS = 4
+const SLOT_SHIFT = 8
+const SLOTS = 1 << SLOT_SHIFT
+const SLOT_MASK = SLOTS - 1
+
+// Words of a block of records.
+const NEXT = 0
+const COUNT = 1
+const FIRST = 2
+const BLOCK_WORDS = 64
+const RECORDS = BLOCK_WORDS - FIRST
+
+export class ExpiryIndex {
+  readonly memory: Memory
+  /** Records in the wheel. */
+  count = 0
+  private readonly heads: Ref
+  /** The next tick to be taken. */
+  private tick: number
+  /** The records being visited: a chain detached from its slot, and the slot in it that comes next. */
+  private current: Ref = NONE
+  private currentAt = 0
+  /** Chains detached by the same tick, to be visited after `current`: at most one a level. */
+  private readonly waiting: Ref[] = []
+
+  constructor(memory: Memory, nowMs: number) {
+    this.memory = memory
+    this.heads = memory.allocZeroed(LEVELS * SLOTS * 4)
+    this.tick = Math.floor(nowMs / TICK_MS)
+  }
+
+  /** Records that the key with this hash is due at `dueMs` (Unix time in milliseconds). Allocates. */
+  add(hash: number, dueMs: number): void {
+    // The tick after the one it falls due in: when that is taken, the key is due for certain.
+    const due = Math.max(Math.floor(dueMs / TICK_MS) + 1, this.tick)
+    const ahead = due - this.tick
+    let level = 0
+    while (level < LEVELS - 1 && ahead >= SLOTS ** (level + 1)) level++
+    const reach = SLOTS ** LEVELS - SLOTS ** (LEVELS - 1)
+    const at = ahead < reach ? due : this.tick + reach - 1
+    this.push((level << SLOT_SHIFT) + (Math.floor(at / SLOTS ** level) & SLOT_MASK), hash)
+  }
+
+  private push(slot: number, hash: number): void {
+    const memory = this.memory
+    let block = memory.word(this.heads, slot) as Ref
+    let count = block === NONE ? RECORDS : memory.word(block, COUNT)
+    if (count === RECORDS) {
+      const fresh = memory.alloc(BLOCK_WORDS * 4)
+      memory.setWord(fresh, NEXT, block)
+      memory.setWord(this.heads, slot, fresh)
+      block = fresh
+      count = 0
+    }
+    memory.setWord(block, FIRST + count, hash)
+    memory.setWord(block, COUNT, count + 1)
+    this.count++
+  }
+
+  /** Moves on to the next record to be visited by `nowMs`; `hash` is then its hash. False when none is left.
+   *  The caller visits the place and adds what is there and not yet due again. */
+  advance(nowMs: number): boolean {
+    const nowTick = Math.floor(nowMs / TICK_MS)
+    while (this.current === NONE) {
+      if (this.tick > nowTick) return false
+      // Nothing recorded: no tick needs to be looked at.
+      if (this.count === 0) this.tick = nowTick
+      this.takeTick()
+    }
+    const memory = this.memory
+    const block = this.current
+    this.hash = memory.word(block, FIRST + this.currentAt++)
+    this.count--
+    if (this.currentAt === memory.word(block, COUNT)) {
+      this.current = memory.word(block, NEXT) as Ref
+      this.currentAt = 0
+      memory.free(block)
+      if (this.current === NONE) this.current = this.waiting.pop() ?? NONE
+    }
+    return true
+  }
+  hash = 0
+
+  /** Detaches the slots that the next tick opens: its own, and at a turn of a level, the coarser slot that begins. */
+  private takeTick(): void {
+    const tick = this.tick
+    this.tick = tick + 1
+    this.take(tick & SLOT_MASK)
+    for (let level = 1; level < LEVELS && tick % SLOTS ** level === 0; level++) {
+      this.take((level << SLOT_SHIFT) + (Math.floor(tick / SLOTS ** level) & SLOT_MASK))
+    }
+  }
+
+  private take(slot: number): void {
+    const memory = this.memory
+    const chain = memory.word(this.heads, slot) as Ref
+    if (chain === NONE) return
+    memory.setWord(this.heads, slot, NONE)
+    if (this.current === NONE) this.current = chain
+    else this.waiting.push(chain)
+  }
+
+  /** Frees the index. */
+  free(): void {
+    for (let slot = 0; slot < LEVELS * SLOTS; slot++) this.freeChain(this.memory.word(this.heads, slot) as Ref)
+    this.freeChain(this.current)
+    for (const chain of this.waiting) this.freeChain(chain)
+    this.memory.free(this.heads)
+    this.count = 0
+  }
+
+  private freeChain(chain: Ref): void {
+    for (let block = chain; block !== NONE; ) {
+      const next = this.memory.word(block, NEXT) as Ref
+      this.memory.free(block)
+      block = next
+    }
+  }
+
+  /** The essay's "Always". */
+  verify(): void {
+    const memory = this.memory
+    let total = 0
+    const chains = [this.current, ...this.waiting]
+    for (let slot = 0; slot < LEVELS * SLOTS; slot++) chains.push(memory.word(this.heads, slot) as Ref)
+    for (const chain of chains) {
+      for (let block = chain; block !== NONE; block = memory.word(block, NEXT) as Ref) {
+        const count = memory.word(block, COUNT)
+        assert(count > 0 && count <= RECORDS, 'a block holds records')
+        total += count
+      }
+    }
+    assert(total - this.currentAt === this.count, 'records are counted')
+  }
+}

@@ -1,0 +1,167 @@
+/* The keyspace: the databases, the memory they share, and the one place that learns of every change.
+ *
+ * A command changes a key in two steps: it finds it with `Database.lookupWrite` (the last moment at which the old state
+ * can be seen) and, when it has changed it, says so with `changed` (the first moment at which the new state can be seen).
+ * Whoever must know - the dirty counter, WATCH, client tracking, notifications, blocked clients, snapshots, propagation -
+ * hangs there as a listener; without listeners both cost one test. No command knows of them. */
+import { Memory, type Ref } from '../memory/memory.ts'
+import { SCAN_END, Table } from '../structures/table.ts'
+import { AccessClock } from './access.ts'
+import { Database } from './database.ts'
+import { Entries } from './entry.ts'
+import { Event, type KeyEvent } from './events.ts'
+import type { Kind } from './kinds.ts'
+import { Strings, stringKind } from './strings.ts'
+
+export interface ChangeListener {
+  /** A key has changed. The name is a range of bytes that is dead after the call. */
+  keyChanged(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void
+  /** Every key of a database (or, with undefined, of all) is gone. */
+  flushed(db: Database | undefined): void
+  /** Two databases have changed places. */
+  swapped(first: Database, second: Database): void
+}
+
+/** What INFO stats tells of the keyspace. */
+export class KeyspaceStats {
+  hits = 0
+  misses = 0
+  expired = 0
+  expiredStalePerc = 0
+  expireCycles = 0
+  expireTimeCapReached = 0
+  expireCycleMs = 0
+  evicted = 0
+  lazyFreed = 0
+}
+
+export class Keyspace {
+  readonly memory = new Memory()
+  readonly table: Table
+  readonly entries: Entries
+  readonly strings: Strings
+  readonly clock = new AccessClock()
+  readonly databases: Database[] = []
+  /** By type tag. */
+  readonly kinds: (Kind | undefined)[] = []
+  stats = new KeyspaceStats()
+  /** Changes since the last save. */
+  dirty = 0
+  /** Unix time in milliseconds, as the running command sees it. */
+  now = 0
+  /** Lookups leave access words alone (CLIENT NO-TOUCH). */
+  noTouch = false
+  /** Keys past their time read as missing but stay (CLIENT PAUSE, and a replica's way). */
+  expiryPaused = false
+  /** proto-max-bulk-len: the longest string that a command may make. */
+  stringLenMax = 512 * 1024 * 1024
+  private readonly listeners: ChangeListener[] = []
+
+  constructor(databaseCount: number) {
+    this.table = new Table(this.memory)
+    this.entries = new Entries(this.memory)
+    this.strings = new Strings(this.entries)
+    this.register(stringKind(this.strings, this.entries))
+    for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))
+    this.setTime(Date.now())
+  }
+
+  register(kind: Kind): void {
+    while (this.kinds.length <= kind.type) this.kinds.push(undefined)
+    this.kinds[kind.type] = kind
+  }
+
+  kindOf(entry: Ref): Kind {
+    return this.kinds[this.entries.type(entry)]!
+  }
+
+  setTime(nowMs: number): void {
+    this.now = nowMs
+    this.clock.tick(nowMs)
+    this.entries.freshAccess = this.clock.fresh()
+  }
+
+  listen(listener: ChangeListener): void {
+    this.listeners.push(listener)
+  }
+  unlisten(listener: ChangeListener): void {
+    const index = this.listeners.indexOf(listener)
+    if (index >= 0) this.listeners.splice(index, 1)
+  }
+
+  /** A command has changed this key. */
+  changed(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
+    this.dirty++
+    if (this.listeners.length > 0) this.tell(db, bytes, pos, len, event)
+  }
+
+  /** Something happened that is no change by a command: a miss, a new key. */
+  tell(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
+    for (const listener of this.listeners) listener.keyChanged(db, bytes, pos, len, event)
+  }
+
+  get hasListeners(): boolean {
+    return this.listeners.length > 0
+  }
+
+  /** Frees an entry that is in no table any more, with all that hangs at it. */
+  freeEntry(entry: Ref): void {
+    this.kindOf(entry).freeValue(entry)
+    this.memory.free(entry)
+  }
+
+  /** A key ran out of time and has been taken out. */
+  expired(db: Database, bytes: Uint8Array, pos: number, len: number): void {
+    this.stats.expired++
+    this.changed(db, bytes, pos, len, Event.EXPIRED)
+  }
+
+  /** Empties one database, or all; returns how many keys there were. The memory comes back in slices (`reclaim`). */
+  flush(db?: Database): number {
+    let count = 0
+    for (const each of db === undefined ? this.databases : [db]) {
+      count += each.size
+      if (each.size > 0) this.condemned.push(each.detach())
+    }
+    this.dirty += count
+    for (const listener of this.listeners) listener.flushed(db)
+    return count
+  }
+
+  /** Tables whose entries wait to be freed, each with the position reached. */
+  private readonly condemned: { root: Ref; position: number; left: number }[] = []
+
+  /** Keys that wait to be freed. */
+  get pendingFrees(): number {
+    let count = 0
+    for (const table of this.condemned) count += table.left
+    return count
+  }
+
+  /** Frees one segment's worth of what was flushed; false when nothing is left. */
+  reclaim(): boolean {
+    const first = this.condemned[0]
+    if (first === undefined) return false
+    const table = this.table
+    first.position = table.dismantle(first.root, first.position)
+    first.left -= table.foundCount
+    this.stats.lazyFreed += table.foundCount
+    for (let index = 0; index < table.foundCount; index++) this.freeEntry(table.found[index]! as Ref)
+    if (first.left === 0 && first.position === SCAN_END) this.condemned.shift()
+    return this.condemned.length > 0
+  }
+
+  swap(first: number, second: number): void {
+    const a = this.databases[first]!
+    const b = this.databases[second]!
+    a.exchange(b)
+    this.dirty++
+    for (const listener of this.listeners) listener.swapped(a, b)
+  }
+
+  /** Everything that must hold, down to the arena: no block is leaked. */
+  verify(): void {
+    for (const db of this.databases) db.verify()
+    this.memory.verify()
+  }
+}

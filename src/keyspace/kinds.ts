@@ -1,0 +1,21 @@
+/* Kinds: what the keyspace must know of a type to hold it: its name, the names of its encodings, how to free and measure
+ * it. One record per type, by its tag; shared code never asks for a certain type. */
+import type { Ref } from '../memory/memory.ts'
+import type { Type } from './entry.ts'
+
+export interface Kind {
+  readonly type: Type
+  /** As TYPE answers it. */
+  readonly name: string
+  /** As OBJECT ENCODING answers it. */
+  encodingName(entry: Ref): string
+  /** Frees what hangs at the entry, not the entry itself. */
+  freeValue(entry: Ref): void
+  /** Bytes of the blocks that hang at the entry. */
+  valueBytes(entry: Ref): number
+  /** Gives `target`, an entry of the same type and encoding made without a value, a copy of `source`'s. Allocates. */
+  copyValue(source: Ref, target: Ref): void
+  /** Elements: characters of a string, members, fields, nodes. The work that freeing takes. */
+  length(entry: Ref): number
+  verify(entry: Ref): void
+}

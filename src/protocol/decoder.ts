@@ -1,0 +1,249 @@
+/* Decoder: finds the arguments of a request in the bytes that carry it, and copies nothing.
+ *
+ *   * 3 \r \n $ 3 \r \n S E T \r \n $ 1 \r \n k \r \n $ 5 \r \n h e l l o \r \n      the next request …
+ *                       ^pos[0]               ^pos[1]           ^pos[2]              ^at
+ *                       len[0] = 3            len[1] = 1        len[2] = 5
+ *
+ * `decode` reads one request and answers COMPLETE (argc arguments, ranges of `bytes`; `at` behind it), INCOMPLETE (the
+ * state stays: call again with the same bytes and more behind them; nothing is scanned twice but a half length line),
+ * EMPTY (a request of no arguments: skip it) or FAILED (`error` is the text Redis closes the connection with).
+ * An inline request has quotes and escapes: its arguments are unquoted into a buffer of their own, and `bytes` is that.
+ *
+ * The texts and limits are those of processMultibulkBuffer and processInlineBuffer (Redis 7.2, networking.c). */
+import { splitArgs } from '../lib/quoting.ts'
+
+export const INCOMPLETE = 0
+export const COMPLETE = 1
+export const EMPTY = 2
+export const FAILED = 3
+
+const STAR = 42
+const DOLLAR = 36
+const MINUS = 45
+const CR = 13
+const LF = 10
+const DIGIT_0 = 48
+const DIGIT_9 = 57
+
+/** The longest line that is not a bulk string: an inline request, or a length. */
+const INLINE_MAX = 64 * 1024
+const ARGUMENTS_MAX = 0x7fffffff
+/** What a client may send before it has authenticated. */
+const UNAUTHENTICATED_ARGUMENTS_MAX = 10
+const UNAUTHENTICATED_BULK_MAX = 16384
+const RANGES_MIN = 64
+/** Ranges kept for the next request; a larger table is dropped with the request that needed it. */
+const RANGES_KEPT_MAX = 64 * 1024
+
+// Answers of `readLength` that are no length.
+const LENGTH_INCOMPLETE = -2
+const LENGTH_INVALID = -3
+const LENGTH_TOO_LONG = -4
+
+export class Decoder {
+  /** The bytes that the ranges of the complete request lie in. */
+  bytes: Uint8Array = new Uint8Array(0)
+  argc = 0
+  /** Argument ranges: position in `bytes`, length. */
+  pos = new Int32Array(RANGES_MIN)
+  len = new Int32Array(RANGES_MIN)
+  /** Position behind the last decoded request; while INCOMPLETE, where to go on. */
+  at = 0
+  error = ''
+  /** Where the request being decoded, or the next one, begins. */
+  requestStart = 0
+  /** proto-max-bulk-len, in bytes. */
+  bulkLenMax = 512 * 1024 * 1024
+  /** Holds the sender to the limits of one that has not authenticated. */
+  restricted = false
+  /** Arguments that the current request announced; 0 between requests. */
+  private wanted = 0
+  /** Behind the digits of the length that `readLength` read. */
+  private lineEnd = 0
+
+  /** Decodes the request at `at` (or goes on with the one begun) from bytes[at … end). */
+  decode(bytes: Uint8Array, end: number): number {
+    if (this.wanted === 0) {
+      this.requestStart = this.at
+      if (bytes[this.at] !== STAR) return this.decodeInline(bytes, end)
+      const count = this.readLength(bytes, this.at + 1, end)
+      if (count === LENGTH_INCOMPLETE) return INCOMPLETE
+      if (count < -1) return this.failCount(count)
+      if (count > ARGUMENTS_MAX) return this.fail('invalid multibulk length')
+      if (this.restricted && count > UNAUTHENTICATED_ARGUMENTS_MAX) return this.fail('unauthenticated multibulk length')
+      this.at = this.lineEnd
+      if (count <= 0) return EMPTY
+      this.argc = 0
+      this.wanted = count
+    }
+    return this.decodeArguments(bytes, end)
+  }
+
+  private decodeArguments(bytes: Uint8Array, end: number): number {
+    const wanted = this.wanted
+    let argc = this.argc
+    let at = this.at
+    while (argc < wanted) {
+      if (at >= end) return this.pause(argc, at)
+      if (bytes[at] !== DOLLAR) return this.fail(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`)
+      const dollar = at
+      // Most lengths have one or two digits.
+      let len = bytes[at + 1]! - DIGIT_0
+      const second = at + 6 < end ? bytes[at + 2]! : 0
+      if (len > 0 && len <= 9 && second === CR) at += 4
+      else if (len > 0 && len <= 9 && second >= DIGIT_0 && second <= DIGIT_9 && bytes[at + 3] === CR) {
+        len = len * 10 + second - DIGIT_0
+        at += 5
+      } else {
+        len = this.readLength(bytes, at + 1, end)
+        if (len < 0 || len > this.bulkLenMax || (this.restricted && len > UNAUTHENTICATED_BULK_MAX)) {
+          return this.judgeBulkLength(len, argc, at)
+        }
+        at = this.lineEnd
+      }
+      if (at + len + 2 > end) return this.pause(argc, dollar)
+      if (argc === this.pos.length) this.growRanges()
+      this.pos[argc] = at
+      this.len[argc] = len
+      argc++
+      at += len + 2
+    }
+    this.argc = argc
+    this.at = at
+    this.wanted = 0
+    this.bytes = bytes
+    return COMPLETE
+  }
+
+  private judgeBulkLength(len: number, argc: number, at: number): number {
+    if (len === LENGTH_INCOMPLETE) return this.pause(argc, at)
+    if (len === LENGTH_TOO_LONG) return this.fail('too big bulk count string')
+    if (len < 0 || len > this.bulkLenMax) return this.fail('invalid bulk length')
+    return this.fail('unauthenticated bulk length')
+  }
+
+  private pause(argc: number, at: number): number {
+    this.argc = argc
+    this.at = at
+    return INCOMPLETE
+  }
+
+  private fail(text: string): number {
+    this.error = text
+    return FAILED
+  }
+
+  private failCount(reason: number): number {
+    return this.fail(reason === LENGTH_TOO_LONG ? 'too big mbulk count string' : 'invalid multibulk length')
+  }
+
+  /** Reads the decimal at `pos` up to its CR LF, and leaves `lineEnd` behind that. A negative one is answered as -1. */
+  private readLength(bytes: Uint8Array, pos: number, end: number): number {
+    let at = pos
+    let value = 0
+    const negative = at < end && bytes[at] === MINUS
+    if (negative) at++
+    const digits = at
+    while (at < end) {
+      const digit = bytes[at]! - DIGIT_0
+      if (digit < 0 || digit > 9) break
+      if (at > digits && value === 0) break
+      value = value * 10 + digit
+      if (at - digits > 18) break
+      at++
+    }
+    if (at < end && bytes[at] === CR && at > digits && !(negative && value === 0)) {
+      if (at + 1 >= end) return LENGTH_INCOMPLETE
+      this.lineEnd = at + 2
+      return negative ? -1 : value
+    }
+    return this.judgeLine(bytes, pos, end)
+  }
+
+  /** A line that is no number: it may be unfinished, or too long to wait for. */
+  private judgeLine(bytes: Uint8Array, pos: number, end: number): number {
+    const cr = bytes.indexOf(CR, pos)
+    if (cr >= 0 && cr + 1 < end) return LENGTH_INVALID
+    return end - pos > INLINE_MAX ? LENGTH_TOO_LONG : LENGTH_INCOMPLETE
+  }
+
+  private decodeInline(bytes: Uint8Array, end: number): number {
+    const start = this.at
+    const newline = bytes.indexOf(LF, start)
+    if (newline < 0 || newline >= end) {
+      return end - start > INLINE_MAX ? this.fail('too big inline request') : INCOMPLETE
+    }
+    const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
+    const words = splitArgs(bytes, start, lineEnd - start)
+    if (words === undefined) return this.fail('unbalanced quotes in request')
+    this.at = newline + 1
+    if (words.length === 0) return EMPTY
+    let size = 0
+    for (const word of words) size += word.length
+    const target = new Uint8Array(size)
+    let pos = 0
+    this.argc = 0
+    for (const word of words) {
+      if (this.argc === this.pos.length) this.growRanges()
+      target.set(word, pos)
+      this.pos[this.argc] = pos
+      this.len[this.argc] = word.length
+      this.argc++
+      pos += word.length
+    }
+    this.bytes = target
+    return COMPLETE
+  }
+
+  private growRanges(): void {
+    const pos = new Int32Array(this.pos.length * 2)
+    const len = new Int32Array(this.len.length * 2)
+    pos.set(this.pos)
+    len.set(this.len)
+    this.pos = pos
+    this.len = len
+  }
+
+  /** Forgets a request begun, and what it made grow; positions start anew at `at`. */
+  reset(at: number): void {
+    this.at = at
+    this.requestStart = at
+    this.argc = 0
+    this.wanted = 0
+    if (this.pos.length > RANGES_KEPT_MAX) {
+      this.pos = new Int32Array(RANGES_MIN)
+      this.len = new Int32Array(RANGES_MIN)
+    }
+  }
+
+  /** The bytes have moved down by `distance`: positions of the unfinished request move with them. */
+  rebase(distance: number): void {
+    if (this.wanted === 0) return this.reset(this.at - distance)
+    this.at -= distance
+    this.requestStart -= distance
+    for (let index = 0; index < this.argc; index++) this.pos[index]! -= distance
+  }
+
+  /** Takes over the state of a decoder whose unfinished request began at `start` and has been moved to 0. */
+  adopt(other: Decoder, start: number): void {
+    this.bulkLenMax = other.bulkLenMax
+    this.restricted = other.restricted
+    this.wanted = other.wanted
+    this.at = other.at
+    this.argc = other.wanted === 0 ? 0 : other.argc
+    while (this.pos.length < this.argc) this.growRanges()
+    for (let index = 0; index < this.argc; index++) {
+      this.pos[index] = other.pos[index]!
+      this.len[index] = other.len[index]!
+    }
+    this.requestStart = start
+    this.rebase(start)
+  }
+
+  /** Bytes from the start of the request that are certainly needed, if its next argument's length is known. */
+  expectedEnd(bytes: Uint8Array, end: number): number {
+    if (this.wanted === 0 || this.at >= end || bytes[this.at] !== DOLLAR) return 0
+    const len = this.readLength(bytes, this.at + 1, end)
+    return len < 0 ? 0 : this.lineEnd + len + 2
+  }
+}

@@ -1,0 +1,337 @@
+/* Reply: writes replies in the RESP version of the client they are for, straight into a buffer that is reused.
+ *
+ *   spilled chunks (full)                 bytes
+ *   [ … 64 KB … ] [ one 9 MB bulk ]  +    | replies of this turn … |  room  |
+ *                                                                  ^pos
+ *
+ * A reply that does not fit spills: the buffer so far becomes a chunk of its own and writing goes on in a new one, so
+ * nothing written is copied again. `take` hands everything over as Buffers for one write.
+ *
+ * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and closed
+ * with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.
+ *
+ * Shapes that RESP3 has and RESP2 has not are written as Redis does for each: a map as a flat array, a double as a bulk
+ * string, null as $-1 or *-1, a verbatim string as a bulk string. */
+import { copyBytes } from '../lib/bytes.ts'
+import { formatDouble } from '../lib/double.ts'
+import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
+import type { ErrorReply } from './errors.ts'
+
+const CR = 13
+const LF = 10
+const SIMPLE = 43 // +
+const INTEGER = 58 // :
+const BULK = 36 // $
+const ARRAY = 42 // *
+const MAP = 37 // %
+const SET = 126 // ~
+const PUSH = 62 // >
+const NULL = 95 // _
+const DOUBLE = 44 // ,
+const BOOLEAN = 35 // #
+const VERBATIM = 61 // =
+const BIG_NUMBER = 40 // (
+const ATTRIBUTE = 124 // |
+const MINUS = 45
+const DIGIT_0 = 48
+const DIGIT_1 = 49
+
+const HEADER_MAX = 1 + INT64_LEN_MAX + 2
+/** Room left for a header whose number is not yet known. */
+const GAP = HEADER_MAX
+const CHUNK_SIZE = 64 * 1024
+/** Views of the buffer's first bytes that are kept, by length: a turn's replies are mostly short. */
+const VIEWS_MAX = 1024
+
+/** Where an array of unknown length began. */
+export interface Mark {
+  chunk: number
+  pos: number
+}
+
+export class Reply {
+  /** RESP version of the client that the replies are for: 2 or 3. */
+  version = 2
+  /** Errors written since the counter was last cleared; the dispatcher's statistics read it. */
+  errors = 0
+  /** First word of the last error written (`ERR`, `WRONGTYPE` …). */
+  lastError: ErrorReply | undefined
+  private bytes: Uint8Array
+  private buffer: Buffer
+  private pos = 0
+  private readonly size: number
+  private readonly chunks: Buffer[] = []
+  private spilled = 0
+  private views: (Buffer | undefined)[] = []
+
+  constructor(size = CHUNK_SIZE) {
+    this.size = size
+    const memory = new ArrayBuffer(size)
+    this.bytes = new Uint8Array(memory)
+    this.buffer = Buffer.from(memory)
+  }
+
+  /** Bytes written and not taken. */
+  get length(): number {
+    return this.spilled + this.pos
+  }
+
+  /** Makes room for `len` bytes in one piece. */
+  private ensure(len: number): void {
+    if (this.pos + len > this.bytes.length) this.spill(len)
+  }
+
+  private spill(len: number): void {
+    if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
+    this.spilled += this.pos
+    this.renew(Math.max(len, this.size))
+  }
+
+  private renew(size: number): void {
+    const memory = new ArrayBuffer(size)
+    this.bytes = new Uint8Array(memory)
+    this.buffer = Buffer.from(memory)
+    this.views = []
+    this.pos = 0
+  }
+
+  /** What was written, in order, when it is more than one piece; else an empty list (see `takeOne`). */
+  takeChunks(): Buffer[] {
+    if (this.chunks.length === 0) return []
+    if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
+    const taken = this.chunks.splice(0)
+    this.spilled = 0
+    this.renew(this.size)
+    return taken
+  }
+
+  /** What was written, if it is one piece: a view of the buffer, which is written over next unless `give` is called. */
+  takeOne(): Buffer {
+    const len = this.pos
+    this.pos = 0
+    if (len > VIEWS_MAX) return this.buffer.subarray(0, len)
+    let view = this.views[len]
+    if (view === undefined) {
+      while (this.views.length <= len) this.views.push(undefined)
+      view = this.buffer.subarray(0, len)
+      this.views[len] = view
+    }
+    return view
+  }
+
+  /** The view just taken has another owner now: go on in a new buffer. */
+  give(): void {
+    const rest = this.pos
+    const old = this.bytes
+    this.renew(this.size)
+    copyBytes(old, 0, this.bytes, 0, rest)
+    this.pos = rest
+  }
+
+  /** Forgets what was written after `length` said `mark`. */
+  truncate(mark: number): void {
+    while (this.spilled > mark) {
+      const chunk = this.chunks.pop()!
+      this.spilled -= chunk.length
+      this.bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
+      this.buffer = chunk
+      this.views = []
+    }
+    this.pos = mark - this.spilled
+  }
+
+  ok(): void {
+    this.ensure(5)
+    const bytes = this.bytes
+    const pos = this.pos
+    bytes[pos] = SIMPLE
+    bytes[pos + 1] = 79
+    bytes[pos + 2] = 75
+    bytes[pos + 3] = CR
+    bytes[pos + 4] = LF
+    this.pos = pos + 5
+  }
+
+  /** A status; `text` is ASCII without line ends. */
+  simple(text: string): void {
+    this.line(SIMPLE, text)
+  }
+
+  /** A pre-encoded error (see errors.ts). */
+  error(error: ErrorReply): void {
+    this.errors++
+    this.lastError = error
+    this.raw(error.bytes)
+  }
+
+  private line(type: number, text: string): void {
+    const source = Buffer.from(text)
+    this.ensure(source.length + 3)
+    this.bytes[this.pos++] = type
+    copyBytes(source, 0, this.bytes, this.pos, source.length)
+    this.pos += source.length
+    this.endLine()
+  }
+
+  private endLine(): void {
+    this.bytes[this.pos++] = CR
+    this.bytes[this.pos++] = LF
+  }
+
+  integer(value: Int64): void {
+    this.header(INTEGER, value)
+  }
+
+  private header(type: number, value: Int64): void {
+    this.ensure(HEADER_MAX)
+    const bytes = this.bytes
+    let pos = this.pos
+    bytes[pos++] = type
+    if (typeof value === 'number' && value >= 0 && value < 10) bytes[pos++] = DIGIT_0 + value
+    else pos = writeInt64(value, bytes, pos)
+    bytes[pos] = CR
+    bytes[pos + 1] = LF
+    this.pos = pos + 2
+  }
+
+  bulk(source: Uint8Array, sourcePos: number, len: number): void {
+    this.ensure(len + HEADER_MAX + 2)
+    this.header(BULK, len)
+    const pos = this.pos
+    copyBytes(source, sourcePos, this.bytes, pos, len)
+    this.bytes[pos + len] = CR
+    this.bytes[pos + len + 1] = LF
+    this.pos = pos + len + 2
+  }
+
+  /** A bulk string that the program made itself, encoded as UTF-8. */
+  bulkString(text: string): void {
+    const source = Buffer.from(text)
+    this.bulk(source, 0, source.length)
+  }
+
+  bulkInteger(value: Int64): void {
+    this.ensure(2 * HEADER_MAX)
+    // One digit of length is written blind: a decimal has 1 to 20 characters.
+    const start = this.pos
+    const digits = start + 5
+    const end = writeInt64(value, this.bytes, digits)
+    const len = end - digits
+    this.header(BULK, len)
+    if (this.pos !== digits) this.bytes.copyWithin(this.pos, digits, end)
+    this.pos += len
+    this.endLine()
+  }
+
+  nullBulk(): void {
+    if (this.version === 3) return this.null()
+    this.ensure(5)
+    const bytes = this.bytes
+    const pos = this.pos
+    bytes[pos] = BULK
+    bytes[pos + 1] = MINUS
+    bytes[pos + 2] = DIGIT_1
+    bytes[pos + 3] = CR
+    bytes[pos + 4] = LF
+    this.pos = pos + 5
+  }
+
+  nullArray(): void {
+    if (this.version === 3) return this.null()
+    this.header(ARRAY, -1)
+  }
+
+  private null(): void {
+    this.ensure(3)
+    this.bytes[this.pos++] = NULL
+    this.endLine()
+  }
+
+  array(count: number): void {
+    this.header(ARRAY, count)
+  }
+  /** A map of `count` pairs. */
+  map(count: number): void {
+    if (this.version === 3) this.header(MAP, count)
+    else this.header(ARRAY, count * 2)
+  }
+  set(count: number): void {
+    this.header(this.version === 3 ? SET : ARRAY, count)
+  }
+  push(count: number): void {
+    this.header(this.version === 3 ? PUSH : ARRAY, count)
+  }
+  /** Attributes of the reply that follows; RESP3 only. */
+  attribute(count: number): void {
+    this.header(ATTRIBUTE, count)
+  }
+
+  double(value: number): void {
+    const text = formatDouble(value)
+    if (this.version === 3) this.line(DOUBLE, text)
+    else this.bulkString(text)
+  }
+
+  boolean(value: boolean): void {
+    if (this.version === 3) this.line(BOOLEAN, value ? 't' : 'f')
+    else this.integer(value ? 1 : 0)
+  }
+
+  bigNumber(digits: string): void {
+    if (this.version === 3) this.line(BIG_NUMBER, digits)
+    else this.bulkString(digits)
+  }
+
+  /** Text for people; `format` has three letters (`txt`, `mkd`). */
+  verbatim(format: string, text: string): void {
+    if (this.version !== 3) return this.bulkString(text)
+    const source = Buffer.from(`${format}:${text}`)
+    this.ensure(source.length + HEADER_MAX + 2)
+    this.header(VERBATIM, source.length)
+    copyBytes(source, 0, this.bytes, this.pos, source.length)
+    this.pos += source.length
+    this.endLine()
+  }
+
+  /** Bytes that are already RESP. */
+  raw(source: Uint8Array): void {
+    this.ensure(source.length)
+    copyBytes(source, 0, this.bytes, this.pos, source.length)
+    this.pos += source.length
+  }
+
+  /** Begins an array (or map, or set) whose count is told to the matching `end…`. Nests. */
+  begin(): Mark {
+    this.ensure(GAP)
+    const mark = { chunk: this.chunks.length, pos: this.pos }
+    this.pos += GAP
+    return mark
+  }
+  endArray(mark: Mark, count: number): void {
+    this.close(mark, ARRAY, count)
+  }
+  endSet(mark: Mark, count: number): void {
+    this.close(mark, this.version === 3 ? SET : ARRAY, count)
+  }
+  endMap(mark: Mark, count: number): void {
+    if (this.version === 3) this.close(mark, MAP, count)
+    else this.close(mark, ARRAY, count * 2)
+  }
+
+  private close(mark: Mark, type: number, count: number): void {
+    const spilledTo = mark.chunk < this.chunks.length
+    const chunk = spilledTo ? this.chunks[mark.chunk]! : this.buffer
+    const end = spilledTo ? chunk.length : this.pos
+    chunk[mark.pos] = type
+    let pos = writeInt64(count, chunk, mark.pos + 1)
+    chunk[pos++] = CR
+    chunk[pos++] = LF
+    chunk.copyWithin(pos, mark.pos + GAP, end)
+    const closed = mark.pos + GAP - pos
+    if (!spilledTo) this.pos -= closed
+    else {
+      this.chunks[mark.chunk] = chunk.subarray(0, end - closed)
+      this.spilled -= closed
+    }
+  }
+}

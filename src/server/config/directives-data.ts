@@ -1,0 +1,97 @@
+/* Directives about the data: memory, expiry, encodings, and how commands are watched. Defaults and limits are those of
+ * Redis 7.2.4. */
+import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
+import { bool, choice, Flag, integer, memory, type Surroundings, special } from './directive.ts'
+import {
+  ACTED,
+  COLLECTIONS,
+  DEFRAG,
+  EVICTION,
+  NO_JEMALLOC,
+  NO_REHASH,
+  NOTIFICATIONS,
+  PERSISTENCE,
+  REPLICATION,
+  SCRIPTING,
+  SLICED,
+} from './effects.ts'
+
+const { MULTI_ARG } = Flag
+
+const INT_MAX = 2147483647
+const INT_MIN = -2147483648
+const COUNT = [0, INT_MAX] as const
+const LONG = [0, INT64_MAX] as const
+const SIZE = { unsigned: true } as const
+const MB = 1024 * 1024
+
+const POLICIES = [
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+  'noeviction',
+] as const
+
+/** A file that asks for it starts the server all the same; a client that asks for it must hear that it will not happen. */
+function checkDefrag(on: boolean, around: Surroundings): string | undefined {
+  if (!on || around.atStart) return undefined
+  return (
+    'Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc ' +
+    'like the one shipped by default with the Redis source distribution'
+  )
+}
+
+export const MEMORY = [
+  memory('maxmemory', [0, UINT64_MAX], 0, EVICTION, SIZE),
+  choice('maxmemory-policy', POLICIES, 'noeviction', EVICTION),
+  integer('maxmemory-samples', [1, INT_MAX], 5, EVICTION),
+  integer('maxmemory-eviction-tenacity', [0, 100], 10, EVICTION),
+  integer('lfu-log-factor', COUNT, 10, EVICTION),
+  integer('lfu-decay-time', COUNT, 1, EVICTION),
+  integer('active-expire-effort', [1, 10], 1, ACTED),
+  bool('lazyfree-lazy-eviction', false, SLICED),
+  bool('lazyfree-lazy-expire', false, SLICED),
+  bool('lazyfree-lazy-server-del', false, SLICED),
+  bool('replica-lazy-flush', false, REPLICATION, { alias: 'slave-lazy-flush' }),
+  bool('lazyfree-lazy-user-del', false, SLICED),
+  bool('lazyfree-lazy-user-flush', false, SLICED),
+  bool('activerehashing', true, NO_REHASH),
+  bool('jemalloc-bg-thread', true, NO_JEMALLOC),
+  bool('activedefrag', false, DEFRAG, { check: checkDefrag }),
+  memory('active-defrag-ignore-bytes', [1, INT64_MAX], 100 * MB, DEFRAG, SIZE),
+  integer('active-defrag-threshold-lower', [0, 1000], 10, DEFRAG),
+  integer('active-defrag-threshold-upper', [0, 1000], 100, DEFRAG),
+  integer('active-defrag-cycle-min', [1, 99], 1, DEFRAG),
+  integer('active-defrag-cycle-max', [1, 99], 25, DEFRAG),
+  integer('active-defrag-max-scan-fields', [1, INT64_MAX], 1000, DEFRAG),
+] as const
+
+export const ENCODINGS = [
+  integer('hash-max-listpack-entries', LONG, 512, COLLECTIONS, { ...SIZE, alias: 'hash-max-ziplist-entries' }),
+  memory('hash-max-listpack-value', LONG, 64, COLLECTIONS, { ...SIZE, alias: 'hash-max-ziplist-value' }),
+  integer('list-max-listpack-size', [INT_MIN, INT_MAX], -2, COLLECTIONS, { alias: 'list-max-ziplist-size' }),
+  integer('list-compress-depth', COUNT, 0, COLLECTIONS),
+  integer('set-max-intset-entries', LONG, 512, COLLECTIONS, SIZE),
+  integer('set-max-listpack-entries', LONG, 128, COLLECTIONS, SIZE),
+  integer('set-max-listpack-value', LONG, 64, COLLECTIONS, SIZE),
+  integer('zset-max-listpack-entries', LONG, 128, COLLECTIONS, { ...SIZE, alias: 'zset-max-ziplist-entries' }),
+  memory('zset-max-listpack-value', LONG, 64, COLLECTIONS, { ...SIZE, alias: 'zset-max-ziplist-value' }),
+  memory('hll-sparse-max-bytes', LONG, 3000, COLLECTIONS, SIZE),
+  memory('stream-node-max-bytes', LONG, 4096, COLLECTIONS, SIZE),
+  integer('stream-node-max-entries', LONG, 100, COLLECTIONS),
+] as const
+
+export const COMMANDS = [
+  integer('slowlog-log-slower-than', [-1, INT64_MAX], 10000, ACTED),
+  integer('slowlog-max-len', LONG, 128, ACTED),
+  integer('latency-monitor-threshold', LONG, 0, ACTED),
+  bool('latency-tracking', true, ACTED),
+  special('latency-tracking-info-percentiles', 'percentiles', [50, 99, 99.9], ACTED, { flags: MULTI_ARG }),
+  special('notify-keyspace-events', 'events', 0, NOTIFICATIONS),
+  integer('busy-reply-threshold', LONG, 5000, SCRIPTING, { alias: 'lua-time-limit' }),
+  choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', PERSISTENCE),
+] as const

@@ -1,0 +1,55 @@
+/* What setting a directive does in this server.
+ *
+ * A directive is `acted` on; or `accepted`, so that a configuration written for Redis starts the server unchanged, with
+ * the reason why it changes nothing; or `refused` when it is set to anything but its default, because a server that
+ * went on without it would deceive its operator (plain text where TLS was asked for, everybody let in where an ACL file
+ * was named). redis.conf.example repeats each reason, and a test compares the two.
+ *
+ * The reasons that start with a feature's name are temporary: when the feature is built, its constant here becomes
+ * ACTED and its markers leave the example. */
+
+export type Effect =
+  | { readonly kind: 'acted' }
+  | { readonly kind: 'accepted'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+const accepted = (reason: string) => ({ kind: 'accepted', reason }) as const
+const refused = (reason: string) => ({ kind: 'refused', reason }) as const
+
+export const ACTED: Effect = { kind: 'acted' }
+
+// Features to come.
+export const ACL = accepted('access control lists are not built yet')
+export const ACL_FILE = refused('access control lists are not built yet')
+export const CLIENT_EVICTION = accepted('client eviction is not built yet')
+export const CLUSTER = accepted('cluster mode is not built yet')
+export const CLUSTER_MODE = refused('cluster mode is not built yet')
+export const COLLECTIONS = accepted('data types other than strings are not built yet')
+export const DEFRAG = accepted('memory compaction is not built yet')
+export const EVICTION = accepted('eviction is not built yet')
+export const NOTIFICATIONS = accepted('keyspace notifications are not built yet')
+export const PERSISTENCE = accepted('persistence is not built yet')
+export const REPLICATION = accepted('replication is not built yet')
+export const REPLICATION_LINK = refused('replication is not built yet')
+export const SCRIPTING = accepted('scripting is not built yet')
+export const TLS = accepted('TLS is not built yet')
+export const TLS_LINK = refused('TLS is not built yet')
+export const TRACKING = accepted('client-side caching is not built yet')
+
+// What the design leaves nothing to do for.
+export const MODULES = refused('modules are native code for Redis itself and cannot be loaded')
+export const NO_CRASH_LOG = accepted('a crash is reported by Node itself')
+export const NO_DAEMON = accepted('the server stays in the foreground: a Node process cannot fork itself')
+export const NO_FORK = accepted('no child process is forked')
+export const NO_JEMALLOC = accepted('memory comes from the arena, not from jemalloc')
+export const NO_LOCALE = accepted('text is always compared byte by byte')
+export const NO_LOGO = accepted('no logo is drawn')
+export const NO_MODULES = accepted('modules cannot be loaded')
+export const NO_REHASH = accepted('the key table grows in small steps and never rehashes')
+export const NO_SUPERVISION = accepted('Node cannot send the message that a supervisor waits for')
+export const NO_SYSCALL = accepted('Node offers no way to ask the system for it')
+export const NO_SYSLOG = accepted('Node has no syslog socket; log to standard output or a file')
+export const NO_WATCHDOG = accepted('Node cannot interrupt a running command to report it')
+export const ONE_THREAD = accepted('commands and input/output share one thread')
+export const SLICED = accepted('freeing is always cut into short slices')
+export const SELF_PACED = accepted('background work paces itself')

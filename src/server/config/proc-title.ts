@@ -1,0 +1,66 @@
+/* The process title: proc-title-template with its variables filled in.
+ *
+ * `{name}` stands for a variable, `{{` for a brace. A template is valid when it names known variables only and leaves
+ * something to show even where the title itself is empty. */
+import type { Surroundings } from './directive.ts'
+
+/** The title, or undefined for an ill-formed template. `title` is the program's own name. */
+export function expandProcTitle(
+  template: string,
+  title: string,
+  shown: (name: string) => string,
+  configFile: string | undefined,
+): string | undefined {
+  let out = ''
+  let at = 0
+  for (let open = template.indexOf('{'); open >= 0; open = template.indexOf('{', at)) {
+    out += template.slice(at, open)
+    if (template[open + 1] === '{') {
+      out += '{'
+      at = open + 2
+      continue
+    }
+    const close = template.indexOf('}', open)
+    if (close < 0) return undefined
+    const value = variable(template.slice(open + 1, close), title, shown, configFile)
+    if (value === undefined) return undefined
+    out += value
+    at = close + 1
+  }
+  return (out + template.slice(at)).replace(/^ +| +$/g, '')
+}
+
+function variable(
+  name: string,
+  title: string,
+  shown: (name: string) => string,
+  configFile: string | undefined,
+): string | undefined {
+  switch (name) {
+    case 'title':
+      return title
+    case 'listen-addr':
+      return listenAddress(shown)
+    case 'server-mode':
+      return shown('cluster-enabled') === 'yes' ? '[cluster]' : ''
+    case 'config-file':
+      return configFile ?? '-'
+    case 'port':
+    case 'tls-port':
+    case 'unixsocket':
+      return shown(name)
+    default:
+      return undefined
+  }
+}
+
+function listenAddress(shown: (name: string) => string): string {
+  const port = shown('port') === '0' ? shown('tls-port') : shown('port')
+  if (port === '0') return `unixsocket:${shown('unixsocket')}`
+  return `${shown('bind').split(' ')[0] || '*'}:${port}`
+}
+
+export function checkProcTitle(template: string | null, around: Surroundings): string | undefined {
+  const expanded = expandProcTitle(template ?? '', '', (name) => around.shown(name), undefined)
+  return expanded ? undefined : 'template format is invalid or contains unknown variables'
+}

@@ -1,0 +1,61 @@
+/* Input: the bytes of a client that do not make a whole request yet.
+ *
+ * Reads land in one buffer that all connections share, and nearly always end with a request. When one is cut, what there
+ * is of it moves here, and later reads are appended until it is whole:
+ *
+ *   bytes   | request, as far as it came | next read … | room |
+ *           0                                          len
+ *
+ * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and to
+ * no more than the announced end of the argument being received: a large value takes linear time and memory, and a
+ * length that was only announced takes none. */
+import type { Decoder } from '../protocol/decoder.ts'
+
+const SIZE_MIN = 16 * 1024
+/** A buffer up to this size is kept for the client's next cut request while the client is busy. */
+const SIZE_KEPT_MAX = 2 * 1024 * 1024
+
+export class Input {
+  bytes: Uint8Array = new Uint8Array(0)
+  /** Bytes received and not consumed. */
+  len = 0
+  readonly decoder: Decoder
+  /** Largest `len` since the last `shrink`. */
+  private peak = 0
+
+  constructor(decoder: Decoder) {
+    this.decoder = decoder
+  }
+
+  append(source: Uint8Array, pos: number, len: number): void {
+    const needed = this.len + len
+    if (needed > this.bytes.length) this.grow(needed)
+    this.bytes.set(source.subarray(pos, pos + len), this.len)
+    this.len = needed
+    if (needed > this.peak) this.peak = needed
+  }
+
+  private grow(needed: number): void {
+    const expected = this.decoder.expectedEnd(this.bytes, this.len)
+    let size = Math.max(SIZE_MIN, this.bytes.length * 2, needed)
+    if (expected >= needed && expected < size) size = expected
+    const larger = new Uint8Array(size)
+    larger.set(this.bytes.subarray(0, this.len))
+    this.bytes = larger
+  }
+
+  /** Drops what was consumed: all in front of `pos`. */
+  consume(pos: number): void {
+    if (pos > 0) this.bytes.copyWithin(0, pos, this.len)
+    this.len -= pos
+    if (this.len === 0 && this.bytes.length > SIZE_KEPT_MAX) this.bytes = new Uint8Array(0)
+  }
+
+  /** Gives back room that has not been used since the last call. */
+  shrink(): void {
+    if (this.bytes.length > SIZE_MIN && this.peak < this.bytes.length / 2) {
+      this.bytes = this.bytes.slice(0, this.len)
+    }
+    this.peak = this.len
+  }
+}
