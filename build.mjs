@@ -42,7 +42,7 @@ async function bundle(esbuild) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    external: ['pino'],
+    external: ['pino', 'pino-pretty'],
     dropLabels: ['DEV'],
     minifySyntax: true,
     legalComments: 'none',

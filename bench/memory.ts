@@ -90,7 +90,7 @@ function large(name: string, command: string, element: (index: number) => Comman
   return collection(name, command, LARGE, element)
 }
 
-/** One command makes at most 100 elements of a key: as clients fill, and so that conversions between encodings happen. */
+/** One command makes at most 100 elements of a key, as clients do; so encodings are converted on the way, too. */
 function collection(name: string, command: string, elements: number, element: (index: number) => Command): Shape {
   const batch = Math.min(elements, 100)
   const batches = elements / batch

@@ -1,7 +1,7 @@
 /* A process that PINGs a server in a loop and keeps the latencies: what a client beside the load sees.
  *
- * It is a process of its own, so that the writer's work does not delay its clock, and every PING waits for its reply, so
- * that it hardly takes a processor from a busy server. Started as `probe.ts HOST PORT`; it answers each IPC message
+ * It is a process of its own, so that the writer's work does not delay its clock, and every PING waits for its reply,
+ * so that it hardly takes a processor from a busy server. Started as `probe.ts HOST PORT`; it answers each IPC message
  * 'read' with the figures since the last one. Latencies go into buckets of 10 us, so nothing grows while it runs. */
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'

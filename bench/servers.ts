@@ -1,8 +1,8 @@
 /* The servers under test: how each is started, asked, measured and stopped.
  *
  * A server is either a command of ours to run (on a free port, in a temporary directory of its own) or an address where
- * somebody else runs it. Its processor time, its waiting for a processor and its resident memory come from /proc by pid,
- * so they mean the same for every server; away from Linux, or on another host, INFO's own figures stand in. */
+ * somebody else runs it. Its processor time, its waiting for a processor and its resident memory come from /proc by
+ * pid, so they mean the same for every server; away from Linux, or on another host, INFO's own figures stand in. */
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -54,7 +54,7 @@ export class Server {
     for (const stream of [child?.stdout, child?.stderr]) stream?.on('data', (chunk: Buffer) => this.hear(chunk))
   }
 
-  /** Starts the server and waits until it answers. `nodeFlags` go behind the word `node`, if that starts the command. */
+  /** Starts the server and waits until it answers. `nodeFlags` go behind the word `node`, if the command has it. */
   static async start(spec: ServerSpec, portBase: number, nodeFlags: readonly string[] = []): Promise<Server> {
     if (spec.command === null) return Server.join(spec)
     const port = await freePort(portBase)
@@ -128,8 +128,12 @@ export class Server {
   /** Stops what was started here. A server that was joined was empty then, and is emptied again. */
   async stop(): Promise<void> {
     if (this.child !== null) await stop(this.child)
-    else await runCommands(this.address, [['FLUSHDB']])
+    else await runCommands(this.address, [['FLUSHDB']]).catch((error) => this.complain(error))
     if (this.directory !== null) removeDirectory(this.directory)
+  }
+
+  private complain(error: unknown): void {
+    process.stderr.write(`${this.name} could not be emptied: ${error}\n`)
   }
 
   private hear(chunk: Buffer): void {

@@ -1,9 +1,53 @@
+/* The command line: `cinnabar [/path/to/redis.conf | -] [--directive value …]`, as redis-server takes it. */
+import { readFileSync } from 'node:fs'
+import { load } from './server/config/load.ts'
+import { openLog } from './server/log.ts'
 import { Server } from './server/server.ts'
+import { VERSION } from './version.ts'
 
-const server = new Server()
-server.listen(Number(process.argv[process.argv.indexOf('--port') + 1]))
-process.on('SIGTERM', () => {
-  const m = process.memoryUsage()
-  console.log('rss', m.rss >> 20, 'heap', m.heapUsed >> 20, server.keyspace.memory.usedBytes, server.keyspace.databases[0]!.size)
-  process.exit()
+function readStdin(): Uint8Array {
+  return readFileSync(0)
+}
+
+const renames: [string, string][] = []
+const loaded = load({
+  program: process.argv[1] ?? 'cinnabar',
+  version: VERSION,
+  args: process.argv.slice(2),
+  environment: process.env,
+  readStdin,
+  renameCommand: (from, to) => {
+    renames.push([from, to])
+    return undefined
+  },
 })
+
+if (loaded.action === 'exit') {
+  process.stdout.write(loaded.stdout)
+  process.stderr.write(loaded.stderr)
+  process.exitCode = loaded.code
+} else {
+  const { config } = loaded
+  const log = await openLog(config.choice('loglevel'), config.text('logfile') ?? '')
+  const server = new Server({ config, log, configFile: loaded.file, exit: (code) => process.exit(code) })
+  for (const [from, to] of renames) {
+    const error = server.table.rename(from, to)
+    if (error !== undefined) {
+      process.stderr.write(`*** FATAL CONFIG FILE ERROR: rename-command ${from} ${to}: ${error}\n`)
+      process.exit(1)
+    }
+  }
+  log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
+  for (const note of loaded.notes) log.info(note)
+  if (!server.start()) process.exit(1)
+  log.info('Server initialized')
+  log.info(`Ready to accept connections tcp port ${server.listener.port}`)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      log.warn(`Received ${signal} scheduling shutdown...`)
+      server.close()
+      log.warn('Redis is now ready to exit, bye bye...')
+      process.exit(0)
+    })
+  }
+}

@@ -11,7 +11,7 @@
  * LZF_BENCH */
 import { copyBytes } from './bytes.ts'
 
-const HASH_BITS = 14
+const HASH_BITS = 16
 const LITERALS_MAX = 32
 const OFFSET_MAX = 8192
 const MATCH_MAX = 264

@@ -12,8 +12,10 @@ const LOG2_10 = Math.log2(10)
 
 /** The binary exponent that goes with significand `index`. */
 export function powerExponent(index: number): number {
-  return Math.floor((POWER_FIRST + POWER_STEP * index) * LOG2_10) - 63
+  return exponents[index]!
 }
+
+const exponents = new Int16Array(POWER_COUNT).map((_, i) => Math.floor((POWER_FIRST + POWER_STEP * i) * LOG2_10) - 63)
 
 // biome-ignore format: a table
 export const SIGNIFICANDS = new Uint32Array([

@@ -12,6 +12,7 @@ import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decode
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { Input } from './input.ts'
+import type { Handle } from './native-handles.ts'
 import type { Server } from './server.ts'
 
 /** What all connections of a server read into and write from. */
@@ -24,17 +25,11 @@ export interface Wire {
 
 const CLOSING = SessionFlag.CLOSE_AFTER_REPLY | SessionFlag.CLOSE_NOW
 
-/** A handle as net.Server accepts it; opaque to us. */
-export type Handle = object
-
 export class Connection {
   readonly session: Session
   readonly socket: Socket
   readonly createdAt: number
   lastInteraction: number
-  /** `address:port` of the peer and of our end. */
-  peer = ''
-  local = ''
   bytesRead = 0
   private readonly server: Server
   private input: Input | null = null
@@ -68,7 +63,7 @@ export class Connection {
   private received(len: number): boolean {
     const { wire } = this.server
     this.bytesRead += len
-    this.server.bytesRead += len
+    this.server.stats.bytesRead += len
     if (this.input === null && !this.session.blocked) {
       const decoder = wire.decoder
       decoder.reset(0)
@@ -172,7 +167,7 @@ export class Connection {
   private flush(reply: Reply): void {
     const len = reply.length
     if (len === 0) return
-    this.server.bytesWritten += len
+    this.server.stats.bytesWritten += len
     const chunks = reply.takeChunks()
     const socket = this.socket
     if (chunks.length === 0) {
@@ -190,7 +185,7 @@ export class Connection {
   /** Sends bytes outside of the client's own turn: pushes, messages, the replies of a client that was blocked. */
   send(bytes: Uint8Array): void {
     if (this.closed) return
-    this.server.bytesWritten += bytes.length
+    this.server.stats.bytesWritten += bytes.length
     this.socket.write(bytes)
     if (this.socket.writableLength > 0) this.server.outputGrew(this)
   }

@@ -1,64 +1,190 @@
-/* The server: the process's one keyspace, its connections, and what they share. */
-import type { Server as NetServer } from 'node:net'
-import { createServer } from 'node:net'
+/* The server: one keyspace, its configuration and connections, and what they share. Everything that a process (main.ts)
+ * or a host program (index.ts) starts is made and wired here; what each part does is its own file's matter. */
+import { randomBytes } from 'node:crypto'
 import { Call } from '../commands/call.ts'
-import { CommandTable } from '../commands/command-table.ts'
 import { commandCommands } from '../commands/command.ts'
+import { CommandTable } from '../commands/command-table.ts'
+import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
-import { Session } from '../commands/session.ts'
+import { Gate, Session, SessionFlag } from '../commands/session.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { Decoder } from '../protocol/decoder.ts'
+import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
-import { Connection, type Handle, type Wire } from './connection.ts'
+import { Background } from './background.ts'
+import type { Config } from './config/config.ts'
+import { Connection, type Wire } from './connection.ts'
+import { Cron } from './cron.ts'
+import { Listener } from './listener.ts'
+import type { Log } from './log.ts'
+import { type Handle, peerName } from './native-handles.ts'
 
 const READ_SIZE = 64 * 1024
+const REPLY_SIZE = 1024 * 1024
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly log: Log
+  /** The file that CONFIG REWRITE rewrites, as a byte string. */
+  readonly configFile?: string | undefined
+  /** Ends the process, or whatever the server lives in. */
+  readonly exit: (code: number) => void
+}
+
+/** What INFO tells of connections and traffic. */
+export class ServerStats {
+  connectionsReceived = 0
+  rejectedConnections = 0
+  bytesRead = 0
+  bytesWritten = 0
+}
 
 export class Server {
+  readonly config: Config
+  readonly configFile: string | undefined
+  readonly log: Log
+  readonly exit: (code: number) => void
   readonly keyspace: Keyspace
   readonly table = new CommandTable()
   readonly dispatcher: Dispatcher
   readonly wire: Wire
   readonly connections = new Map<number, Connection>()
-  bytesRead = 0
-  bytesWritten = 0
-  queryBufferMax = 1024 * 1024 * 1024
-  private nextId = 1
-  private readonly listeners: NetServer[] = []
+  readonly background = new Background()
+  readonly cron: Cron
+  readonly listener: Listener
+  readonly stats = new ServerStats()
+  readonly startedAt = Date.now()
+  readonly runId = randomBytes(20).toString('hex')
+  queryBufferMax = 0
+  private nextClientId = 1
+  // Copies of directives that every new connection needs.
+  private maxClients = 0
+  private protectedMode = true
+  private passwordSet = false
+  private keepAliveSeconds = 0
 
-  constructor() {
-    this.keyspace = new Keyspace(16)
-    this.table.register(stringCommands)
-    this.table.register(commandCommands(this.table))
+  constructor(options: ServerOptions) {
+    this.config = options.config
+    this.configFile = options.configFile
+    this.log = options.log
+    this.exit = options.exit
+    this.keyspace = new Keyspace(this.config.number('databases'))
+    for (const commands of this.families()) this.table.register(commands)
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
-    const reply = new Reply(1024 * 1024)
-    const session = new Session(0)
-    this.wire = {
-      bytes: new Uint8Array(READ_SIZE),
-      decoder: new Decoder(),
-      reply,
-      call: new Call(this.keyspace, session, reply),
-    }
+    const reply = new Reply(REPLY_SIZE)
+    const call = new Call(this.keyspace, new Session(0), reply)
+    this.wire = { bytes: new Uint8Array(READ_SIZE), decoder: new Decoder(), reply, call }
+    this.listener = new Listener((handle, unix) => this.accept(handle, unix), (message) => this.log.warn(message))
+    this.cron = new Cron(this)
+    this.followConfig()
   }
 
-  listen(port: number): void {
-    const listener = createServer({ pauseOnConnect: true, noDelay: true }, (accepted) => {
-      const handle = (accepted as unknown as { _handle: Handle | null })._handle!
-      ;(accepted as unknown as { _handle: Handle | null })._handle = null
-      const session = new Session(this.nextId++)
-      const connection = new Connection(this, session, handle)
-      this.connections.set(session.id, connection)
+  private families(): (readonly Command[])[] {
+    return [stringCommands, commandCommands(this.table)]
+  }
+
+  private followConfig(): void {
+    const { config, keyspace, wire, dispatcher } = this
+    config.onChange('maxclients', () => (this.maxClients = config.number('maxclients')))
+    config.onChange('protected-mode', () => (this.protectedMode = config.bool('protected-mode')))
+    config.onChange('requirepass', () => (this.passwordSet = (config.bytes('requirepass') ?? '') !== ''))
+    config.onChange('tcp-keepalive', () => (this.keepAliveSeconds = config.number('tcp-keepalive')))
+    config.onChange('client-query-buffer-limit', () => {
+      this.queryBufferMax = config.number('client-query-buffer-limit')
     })
-    listener.listen(port, '127.0.0.1', 511, () => console.log('Ready to accept connections'))
-    this.listeners.push(listener)
+    config.onChange('proto-max-bulk-len', () => {
+      wire.decoder.bulkLenMax = config.number('proto-max-bulk-len')
+      keyspace.stringLenMax = wire.decoder.bulkLenMax
+    })
+    config.onChange('maxmemory-policy', () => {
+      keyspace.clock.lfu = config.choice('maxmemory-policy').endsWith('lfu')
+    })
+    config.onChange('lfu-log-factor', () => (keyspace.clock.lfuLogFactor = config.number('lfu-log-factor')))
+    config.onChange('lfu-decay-time', () => (keyspace.clock.lfuDecayMinutes = config.number('lfu-decay-time')))
+    config.onChange('latency-tracking', () => (dispatcher.statistics.tracking = config.bool('latency-tracking')))
+    config.onChange('hz', () => this.cron.setRate(config.number('hz')))
+    const rebind = () => (this.bindTcp() ? undefined : 'Unable to listen on this port. Check server logs.')
+    config.onApply('port', rebind)
+    config.onApply('bind', () => (this.bindTcp() ? undefined : 'Failed to bind to specified addresses.'))
+  }
+
+  private bindTcp(): boolean {
+    const { config } = this
+    return this.listener.bind(config.value('bind'), config.number('port'), config.number('tcp-backlog'))
+  }
+
+  /** Begins to listen, and the cron; false after logging why an address could not be had. */
+  start(): boolean {
+    const { config, log } = this
+    if (!this.bindTcp()) {
+      log.warn(`Failed listening on port ${config.number('port')} (tcp), aborting.`)
+      return false
+    }
+    const path = config.text('unixsocket')
+    if (path !== null && !this.listener.bindUnix(path, config.number('unixsocketperm'), config.number('tcp-backlog'))) {
+      log.warn(`Failed opening Unix socket: bind: ${path}`)
+      return false
+    }
+    if (this.listener.port === 0 && path === null) {
+      log.warn('Configured to not listen anywhere, exiting.')
+      return false
+    }
+    this.cron.start()
+    return true
+  }
+
+  private accept(handle: Handle, unix: boolean): void {
+    if (this.connections.size >= this.maxClients) {
+      this.stats.rejectedConnections++
+      return this.turnAway(handle, MAX_CLIENTS.bytes)
+    }
+    if (this.protectedMode && !this.passwordSet && !unix && !isLoopback(peerName(handle, false))) {
+      this.stats.rejectedConnections++
+      return this.turnAway(handle, PROTECTED_MODE.bytes)
+    }
+    const session = new Session(this.nextClientId++)
+    if (unix) session.flags |= SessionFlag.UNIX_SOCKET
+    session.authenticated = !this.passwordSet
+    if (this.passwordSet) session.gates |= Gate.UNAUTHENTICATED
+    const connection = new Connection(this, session, handle)
+    if (!unix && this.keepAliveSeconds > 0) connection.socket.setKeepAlive(true, this.keepAliveSeconds * 1000)
+    this.connections.set(session.id, connection)
+    this.stats.connectionsReceived++
+  }
+
+  /** Tells a client why it is not served, and closes. */
+  private turnAway(handle: Handle, message: Uint8Array): void {
+    const connection = new Connection(this, new Session(0), handle)
+    connection.send(message)
+    connection.socket.destroySoon()
   }
 
   disconnected(connection: Connection): void {
     this.connections.delete(connection.session.id)
   }
+
+  /** A client does not read as fast as it is written to: `pendingOutput` bytes wait. */
   outputGrew(_connection: Connection): void {}
+
+  /** A client sent more than client-query-buffer-limit without a whole request in it. */
   refuseQueryBuffer(connection: Connection): void {
+    this.log.warn(`Closing client that reached max query buffer length: id=${connection.session.id}`)
     connection.close()
   }
-  protocolFailed(_connection: Connection, _text: string): void {}
+
+  protocolFailed(connection: Connection, text: string): void {
+    this.log.debug(`Protocol error (${text}) from client: id=${connection.session.id}`)
+  }
+
+  /** Stops listening, and closes every connection. */
+  close(): void {
+    this.cron.stop()
+    this.listener.close()
+    for (const connection of this.connections.values()) connection.close()
+  }
+}
+
+function isLoopback(peer: string): boolean {
+  return peer.startsWith('127.0.0.1:') || peer.startsWith('[::1]:')
 }

@@ -1,0 +1,2 @@
+/** Cinnabar's own version; package.json says the same. */
+export const VERSION = '0.1.0'
