@@ -1,7 +1,7 @@
 /* The build: `node build.mjs` bundles src/main.ts and src/index.ts to dist/ and writes index.d.ts beside them.
  *
  * Statements labelled DEV (asserts, mostly) are dropped, and constants are inlined across files: what production runs
- * is smaller and quicker than the source. pino stays outside: it starts its transports from files of its own.
+ * is smaller and quicker than the source. Packages stay outside: pino starts its transports from files of its own.
  *
  *   --js    without types, for the moments when only the server is wanted (`npm start`, the tests)
  *

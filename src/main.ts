@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { load } from './server/config/load.ts'
 import { openLog } from './server/log.ts'
 import { Server } from './server/server.ts'
+import { signalled } from './server/shutdown.ts'
 import { VERSION } from './version.ts'
 
 function readStdin(): Uint8Array {
@@ -43,11 +44,6 @@ if (loaded.action === 'exit') {
   log.info('Server initialized')
   log.info(`Ready to accept connections tcp port ${server.listener.port}`)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      log.warn(`Received ${signal} scheduling shutdown...`)
-      server.close()
-      log.warn('Redis is now ready to exit, bye bye...')
-      process.exit(0)
-    })
+    process.on(signal, () => signalled(server, signal))
   }
 }

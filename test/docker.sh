@@ -32,7 +32,7 @@ start() {
   remove
   "${docker[@]}" run -d --name "$name" --network none "${run_flags[@]}" "${flags[@]}" "$image" "$@" > /dev/null || return 1
   for _ in $(seq 100); do
-    "${docker[@]}" logs "$name" 2>&1 | grep -q 'Ready to accept' && return 0
+    "${docker[@]}" logs "$name" 2>&1 | grep -qi 'ready to accept' && return 0
     [ "$("${docker[@]}" inspect -f '{{.State.Running}}' "$name")" = true ] || break
     sleep 0.1
   done
@@ -146,9 +146,9 @@ start -- sleep 60
 unhealthy 'no server' 'no answer'
 remove
 check 'other programs run as they are' 'redis-cli [0-9]*' \
-  "$("${docker[@]}" run --rm --network none "${run_flags[@]}" "$image" redis-cli --version)"
+  "$(timeout 30 "${docker[@]}" run --rm --network none "${run_flags[@]}" "$image" redis-cli --version)"
 check 'a wrong directive stops the start' '*nonsense*1' \
-  "$("${docker[@]}" run --rm --network none "${run_flags[@]}" "$image" --nonsense yes 2>&1; echo $?)"
+  "$(timeout 30 "${docker[@]}" run --rm --network none "${run_flags[@]}" "$image" --nonsense yes 2>&1; echo $?)"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -31,12 +31,25 @@ type RuleName = (typeof RULES)[number]
 
 type Exception = { readonly rule: RuleName; readonly file: string; readonly count: number; readonly reason: string }
 
-const EXCEPTIONS: readonly Exception[] = []
+const EXCEPTIONS: readonly Exception[] = [
+  {
+    rule: 'subarray',
+    file: 'src/protocol/reply.ts',
+    count: 5,
+    reason: 'what leaves for the socket: a view per write, and those of usual lengths are kept',
+  },
+  {
+    rule: 'verify',
+    file: 'src/structures/entry-head.ts',
+    count: 1,
+    reason: 'the layout of one record; who keeps such records verifies them',
+  },
+]
 
-/** From the bottom up. A folder imports only from those before it; main.ts and index.ts from all.
- *  Folders in one entry are beside each other: they do not import from one another. */
+/** From the bottom up: folders, and files that stand in src/ itself. Each imports only from those before it.
+ *  What stands in one entry stands beside each other: it does not import from one another. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['lib'],
+  ['lib', 'version.ts'],
   ['protocol'],
   ['memory'],
   ['structures'],
@@ -45,12 +58,20 @@ const LAYERS: readonly (readonly string[])[] = [
   ['pubsub', 'transactions', 'scripting', 'acl'],
   ['commands'],
   ['server'],
+  ['index.ts'],
+  ['main.ts'],
 ]
 
 /** Files of interfaces that any layer may name, by `import type` only: nothing of them is there at run time. */
 const NAMED_FROM_BELOW: Readonly<Record<string, string>> = {
   'src/commands/call.ts': 'handlers beside the commands take a Call as well',
   'src/commands/definition.ts': 'handlers beside the commands are defined in the same way',
+}
+
+/** Files that may mention BigInt. For all others a 64-bit integer is an opaque Int64. */
+const KNOWS_BIGINT: Readonly<Record<string, string>> = {
+  'src/lib/int64.ts': 'defines Int64',
+  'src/lib/long-double.ts': 'mantissas of 64 bits, and the digits of their products',
 }
 
 const WIDTH_MAX = 120
@@ -60,7 +81,6 @@ const FILE_LINES_MAX = 800
 const HOT = /^src\/(memory|structures|keyspace|protocol)\//
 const STRUCTURE = /^src\/structures\/[^/]+\.ts$/
 const SOURCE = /^src\//
-const INT64 = 'src/lib/int64.ts'
 
 type Finding = { readonly rule: RuleName; readonly file: string; readonly line: number; readonly advice: string }
 
@@ -90,7 +110,9 @@ class Examination {
     this.lineStarts = this.lines.map((line) => (pos += line.length + 1) - line.length - 1)
   }
 
+  /** Notes what was found, once for a line. */
   add(rule: RuleName, line: number, advice: string): void {
+    if (this.findings.some((found) => found.rule === rule && found.line === line)) return
     this.findings.push({ rule, file: this.file, line, advice })
   }
 
@@ -176,31 +198,29 @@ function examineTypes(exam: Examination, node: Node): void {
   const line = (): number => exam.lineAt(node.start)
   if (node.type === 'TSEnumDeclaration') exam.add('enum', line(), 'write plain constants, or an object `as const`')
   if (node.type === 'TSAnyKeyword') exam.add('any', line(), 'write `unknown` and narrow it, or the real type')
-  if (!SOURCE.test(exam.file) || exam.file === INT64) return
+  if (!SOURCE.test(exam.file) || exam.file in KNOWS_BIGINT) return
   const bigint =
     node.type === 'TSBigIntKeyword' ||
     (node.type === 'Identifier' && /^Big(Int|Uint)/.test(nameOf(node))) ||
     (node.type === 'Literal' && 'bigint' in node)
-  if (bigint) exam.add('bigint', line(), `64-bit integers are Int64, and only ${INT64} knows what that is`)
+  if (bigint) exam.add('bigint', line(), 'a 64-bit integer is an Int64, whose functions are in src/lib/int64.ts')
 }
 
 function examineHot(exam: Examination, node: Node): void {
   const line = (): number => exam.lineAt(node.start)
   const callee = node.type === 'CallExpression' && isNode(node['callee']) ? nameOf(node['callee']['property']) : ''
   if (callee === 'subarray') exam.add('subarray', line(), 'pass (bytes, pos, len): a view costs 25 ns and is garbage')
-  if (callee === 'slice') exam.add('slice', line(), 'pass (bytes, pos, len), or copyWithin where the bytes must move')
+  if (callee === 'slice')
+    exam.add('slice', line(), 'pass (bytes, pos, len), or copyWithin where the bytes must move; of a string, substring')
   const made = node.type === 'NewExpression' ? nameOf(node['callee']) : ''
   if (made === 'DataView') exam.add('DataView', line(), 'read words through Memory, or bytes and shifts')
   const throws = node.type === 'ThrowStatement' && isNode(node['argument']) && node['argument'].type === 'NewExpression'
   if (throws) exam.add('throw', line(), 'return a result with a written rule; assert what only a bug can break')
 }
 
-/** The place of a file of src/ in LAYERS; main.ts and index.ts are above all. */
-function layerOf(file: string): number {
-  const folder = file.split('/')[1]!
-  if (folder.endsWith('.ts')) return LAYERS.length
-  return LAYERS.findIndex((layer) => layer.includes(folder))
-}
+/** What LAYERS calls a file of src/: its folder there, or itself. */
+const partOf = (file: string): string => file.split('/')[1]!
+const layerOf = (file: string): number => LAYERS.findIndex((layer) => layer.includes(partOf(file)))
 
 function examineImport(exam: Examination, node: Node): void {
   const source = isNode(node['source']) ? String(node['source']['value']) : ''
@@ -209,11 +229,10 @@ function examineImport(exam: Examination, node: Node): void {
   const [from, to] = [layerOf(exam.file), layerOf(target)]
   const line = exam.lineAt(node.start)
   if (from === -1 || to === -1) {
-    exam.add('layers', line, `${from === -1 ? exam.file : target} is in no layer: give its folder a place in LAYERS`)
+    exam.add('layers', line, `${from === -1 ? exam.file : target} is in no layer: give it a place in LAYERS`)
     return
   }
-  const sameFolder = exam.file.split('/')[1] === target.split('/')[1]
-  if (to < from || sameFolder || from === LAYERS.length) return
+  if (to < from || partOf(exam.file) === partOf(target)) return
   const typesOnly = node['importKind'] === 'type' || node['exportKind'] === 'type'
   if (typesOnly && target in NAMED_FROM_BELOW) return
   const advice = `imports ${target}, which is not below it: move what is shared down, or have it passed in`

@@ -18,16 +18,18 @@ import type { Session } from './session.ts'
 /** Answer of `readKey` and `writeKey` when the error has been replied. */
 export const REFUSED = -1 as Ref
 
+const ARGUMENTS_MIN = 64
+
 export class Call {
   readonly keyspace: Keyspace
   bytes: Uint8Array = new Uint8Array(0)
   argc = 0
-  pos = new Int32Array(0)
-  len = new Int32Array(0)
+  pos = new Int32Array(ARGUMENTS_MIN)
+  len = new Int32Array(ARGUMENTS_MIN)
   session: Session
   db: Database
   reply: Reply
-  /** The command being run; the dispatcher sets it. */
+  /** The command being run; before that, the one that argument 0 names if it has been looked up already. */
   command: Command | null = null
 
   constructor(keyspace: Keyspace, session: Session, reply: Reply) {
@@ -35,6 +37,12 @@ export class Call {
     this.session = session
     this.db = keyspace.databases[session.dbIndex]!
     this.reply = reply
+  }
+
+  /** Makes the tables of ranges hold so many; what they held is lost. */
+  makeRoom(argc: number): void {
+    this.pos = new Int32Array(argc)
+    this.len = new Int32Array(argc)
   }
 
   posOf(index: number): number {

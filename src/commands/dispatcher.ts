@@ -5,6 +5,7 @@
  * `gates` and the session's own gates are bits for whatever is unusual at the moment: authentication wanted, MULTI,
  * a pause, memory used up, loading. While none is set a command goes straight to its handler; with any set, the
  * admissions registered for them decide. So nobody pays for a check that cannot fail. */
+import { performance } from 'node:perf_hooks'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { type ErrorReply, NO_AUTH, unknownCommand, unknownSubcommand, wrongArity } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
@@ -50,6 +51,14 @@ export class Dispatcher {
   observer: DispatchObserver | null = null
   /** When the last command of this turn ended; milliseconds of `performance.now()`. */
   private mark = 0
+  /** When the run of commands began, and how many there had been. */
+  private runStart = 0
+  private runFirst = 0
+  /** The longest run so far, in milliseconds and in commands. */
+  runMaxMs = 0
+  runMaxCommands = 0
+  /** The most memory that blocks took up after a run. */
+  memoryPeakBytes = 0
   /** Unix time of `performance.now()` = 0, for which the cron follows the system's clock. */
   private epoch = performance.timeOrigin
   private readonly admissions: Admit[] = []
@@ -73,7 +82,34 @@ export class Dispatcher {
   /** Begins a run of commands: time stands at now. */
   begin(): void {
     this.mark = performance.now()
+    this.runStart = this.mark
+    this.runFirst = this.statistics.totalCalls
     this.setTime()
+  }
+
+  /** Ends the run; `timed` if what followed the last command took long enough to look at the clock again. */
+  end(timed: boolean): void {
+    if (timed) this.mark = performance.now()
+    const duration = this.mark - this.runStart
+    if (duration > this.runMaxMs) this.runMaxMs = duration
+    const commands = this.statistics.totalCalls - this.runFirst
+    if (commands > this.runMaxCommands) this.runMaxCommands = commands
+    const used = this.keyspace.memory.usedBytes
+    if (used > this.memoryPeakBytes) this.memoryPeakBytes = used
+  }
+
+  /** Sets the figures of commands and runs back. The run under way counts from now on. */
+  resetStatistics(): void {
+    this.statistics.reset()
+    this.runStart = this.mark
+    this.runFirst = 0
+    this.runMaxMs = 0
+    this.runMaxCommands = 0
+  }
+
+  /** When the last command ended, in microseconds since 1970. */
+  get nowUs(): number {
+    return Math.floor((this.epoch + this.mark) * 1000)
   }
 
   private setTime(): void {
@@ -104,6 +140,7 @@ export class Dispatcher {
     this.mark = end
     this.statistics.record(command.id, durationUs)
     if (reply.errors !== errors) this.bookFailure(call, command)
+    if ((this.gates & ServerGate.MONITORED) !== 0) this.onMonitored?.(call, command)
     if (durationUs >= this.slowUs) this.observer?.slow(call, command, durationUs)
     this.setTime()
   }
@@ -123,13 +160,14 @@ export class Dispatcher {
   /** The command that a call names, or null after replying that there is none. */
   resolve(call: Call): Command | null {
     const { bytes, pos, len, argc } = call
-    let command = this.table.lookup(bytes, pos[0]!, len[0]!)
+    let command = call.command ?? this.table.lookup(bytes, pos[0]!, len[0]!)
     if (command === undefined) return this.refuseUnknown(call)
     if (command.subcommands.length > 0 && argc > 1) {
       const subcommand = this.table.subcommand(command, bytes, pos[1]!, len[1]!)
       if (subcommand === undefined) return this.refuse(call, null, unknownSubcommand(call.string(1), command.name))
       command = subcommand
     }
+    call.command = command
     if (argc < command.leastArgc || argc > command.mostArgc) {
       return this.refuse(call, command, wrongArity(command.fullName))
     }
@@ -145,7 +183,18 @@ export class Dispatcher {
   /** Told of calls refused before they could run, which spoil a transaction. */
   onRefused: ((call: Call) => void) | null = null
 
+  /** Told of requests that come from an HTTP client, which are not answered. */
+  onForeignProtocol: ((call: Call) => void) | null = null
+
+  /** Told of every command that has run while MONITORED is set. */
+  onMonitored: ((call: Call, command: Command) => void) | null = null
+
   private refuseUnknown(call: Call): null {
+    call.command = null
+    if (call.is(0, 'POST') || call.is(0, 'HOST:')) {
+      this.onForeignProtocol?.(call)
+      return null
+    }
     const args: string[] = []
     for (let index = 1; index < call.argc && index < 32; index++) args.push(call.string(index))
     return this.refuse(call, null, unknownCommand(call.string(0), args))

@@ -5,13 +5,19 @@ import type { Call } from './call.ts'
 
 export type ExpiryUnit = '' | 'EX' | 'PX' | 'EXAT' | 'PXAT'
 
-/** The option as parsed; `resolve` turns it into the moment the key is due. */
+/** The option as parsed; `resolve` turns it into the moment the key is due. Made once and used over and over. */
 export class Expiry {
   unit: ExpiryUnit = ''
   /** Index of the argument with the number. */
   argument = 0
   /** Unix time in milliseconds. */
   due: Int64 | undefined = undefined
+
+  /** As if no option had been read. */
+  clear(): void {
+    this.unit = ''
+    this.due = undefined
+  }
 
   /** Works out `due`; false after replying what is wrong with the number. */
   resolve(call: Call): boolean {
@@ -37,11 +43,12 @@ export function dueFrom(amount: Int64, unit: ExpiryUnit, nowMs: number): Int64 |
 
 const UNITS = ['EX', 'PX', 'EXAT', 'PXAT'] as const
 
-/** Whether argument `index` is an expiry option, and the first one; its number is argument `index` + 1. */
+/** Whether argument `index` is an expiry option that may stand there: the first, or the same once more, which then
+ *  prevails. Its number is argument `index` + 1. */
 export function expiryOption(call: Call, index: number, expiry: Expiry): boolean {
-  if (expiry.unit !== '') return false
   for (const unit of UNITS) {
     if (!call.is(index, unit)) continue
+    if (expiry.unit !== '' && expiry.unit !== unit) return false
     expiry.unit = unit
     expiry.argument = index + 1
     return true

@@ -1,5 +1,6 @@
 /* Session: what commands know and change of the connection that sent them. The connection itself, its socket and its
  * buffers belong to the server; embedding and scripts have sessions without one. */
+import type { Command } from './definition.ts'
 
 /** Why a session cannot be served on the short path; any bit set sends its commands through `Dispatcher.admit`. */
 export const Gate = {
@@ -23,6 +24,8 @@ export const SessionFlag = {
   CLOSE_AFTER_REPLY: 1 << 2,
   CLOSE_NOW: 1 << 3,
   UNIX_SOCKET: 1 << 4,
+  /** Runs commands that must not wait for anything: those of EXEC, of a script. */
+  DENY_BLOCKING: 1 << 5,
 } as const
 
 export const ReplyMode = { ON: 0, OFF: 1, SKIP_NEXT: 2, SKIP: 3 } as const
@@ -45,8 +48,16 @@ export class Session {
   name = ''
   libName = ''
   libVersion = ''
-  /** Full name of the command last run, for CLIENT LIST. */
-  lastCommand = ''
+  /** The command last named, for CLIENT LIST; null if there is none so called. */
+  lastCommand: Command | null = null
+  /** Subscriptions. */
+  channelCount = 0
+  patternCount = 0
+  shardChannelCount = 0
+  /** Commands queued since MULTI, -1 outside of a transaction; their size in bytes; all their flags. */
+  queuedCount = -1
+  queuedSize = 0
+  queuedFlags = 0
   commandCount = 0
 
   constructor(id: number) {

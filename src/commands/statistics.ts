@@ -98,7 +98,9 @@ export class CommandStatistics {
     return 0
   }
 
-  /** Cumulative counts at powers of two of microseconds: [1, calls up to 1 µs], [2, …] … as LATENCY HISTOGRAM shows. */
+  /** Cumulative counts at 1.024 µs and its doubles, as LATENCY HISTOGRAM shows them: [microseconds, calls that took no
+   *  longer]. Each row stands for the top of a bucket of Redis's histogram, hence 33 and 66 after 16; rows that add
+   *  nothing are left out. */
   cumulative(id: number): [number, number][] {
     const histogram = this.histograms[id]
     const rows: [number, number][] = []
@@ -107,10 +109,10 @@ export class CommandStatistics {
     let seen = 0
     let shown = 0
     let bucket = 0
-    for (let us = 1; seen < total; us *= 2) {
-      for (; bucket < BUCKETS && bucketTop(bucket) <= us * 1000; bucket++) seen += histogram[bucket]!
+    for (let scale = 1; seen < total; scale *= 2) {
+      for (; bucket < BUCKETS && bucketTop(bucket) < 1024 * scale; bucket++) seen += histogram[bucket]!
       if (bucket === BUCKETS) seen = total
-      if (seen > shown) rows.push([us, seen])
+      if (seen > shown) rows.push([Math.trunc((1032 * scale - 1) / 1000), seen])
       shown = seen
     }
     return rows

@@ -1,24 +1,35 @@
 /* The string commands that carry the load: GET, SET and their kin, counters, and several keys at once.
- * APPEND, ranges and LCS are in strings-ranges.ts. */
-import { addInt64, compareInt64, INT64_MIN, type Int64, negInt64 } from '../lib/int64.ts'
-import { NONE, type Ref } from '../memory/memory.ts'
+ * What changes or reads parts of a string is in strings-ranges.ts, LCS in lcs.ts. */
+
 import { StringEncoding, Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
-import {
-  DECREMENT_OVERFLOW,
-  INCREMENT_OVERFLOW,
-  NOT_INTEGER,
-  SYNTAX,
-  WRONG_TYPE,
-  wrongArity,
-} from '../protocol/errors.ts'
+import { addInt64, compareInt64, INT64_MIN, type Int64, negInt64 } from '../lib/int64.ts'
+import { NONE, type Ref } from '../memory/memory.ts'
+import { DECREMENT_OVERFLOW, INCREMENT_OVERFLOW, NOT_INTEGER, SYNTAX, wrongArity } from '../protocol/errors.ts'
 import { type Call, REFUSED } from './call.ts'
-import { block, type CommandGroup, Flag, group, integer, key, many, oneOf, optional, since, string, token, unixTime } from './definition.ts'
+import {
+  block,
+  type CommandGroup,
+  Flag,
+  group,
+  integer,
+  key,
+  many,
+  oneOf,
+  optional,
+  since,
+  string,
+  token,
+  unixTime,
+} from './definition.ts'
 import { Expiry, expiryOption } from './expiry-options.ts'
 import { setKeys } from './introspection/key-extractors.ts'
 
+/** The options of the command at hand. */
+const expiry = new Expiry()
+
 /** Replies with the string of an entry that is one. */
-function replyString(call: Call, entry: Ref): void {
+export function replyString(call: Call, entry: Ref): void {
   const strings = call.keyspace.strings
   strings.locate(entry)
   call.reply.bulk(strings.bytes, strings.pos, strings.len)
@@ -32,11 +43,12 @@ function get(call: Call): void {
 }
 
 /** Stores argument `value` at the key of argument `key`, where `found` is. */
-function store(call: Call, key: number, found: Ref, value: number, expiry: Int64 | undefined): void {
+function store(call: Call, key: number, found: Ref, value: number, due: Int64 | undefined): void {
   const { bytes, pos, len } = call
+  // biome-ignore format: the two ranges read better in a row
   call.keyspace.strings.store(
-    call.db, found, bytes, pos[key]!, len[key]!, bytes, pos[value]!, len[value]!, expiry,
-  ) // biome-ignore format: the two ranges read better in a row
+    call.db, found, bytes, pos[key]!, len[key]!, bytes, pos[value]!, len[value]!, due,
+  )
   call.changed(key, Event.SET)
 }
 
@@ -51,7 +63,7 @@ const SetOption = { NX: 1, XX: 2, GET: 4, KEEPTTL: 8 } as const
 
 function setWithOptions(call: Call): void {
   let options = 0
-  const expiry = new Expiry()
+  expiry.clear()
   for (let index = 3; index < call.argc; index++) {
     const next = index + 1 < call.argc
     if (call.is(index, 'NX') && (options & SetOption.XX) === 0) options |= SetOption.NX
@@ -62,22 +74,28 @@ function setWithOptions(call: Call): void {
     else return call.reply.error(SYNTAX)
   }
   if (expiry.unit !== '' && !expiry.resolve(call)) return
-  const found = call.db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1))
+  const replies = (options & SetOption.GET) === 0
+  const found = replies ? call.db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1)) : replyOld(call)
+  if (found === REFUSED) return
   const entries = call.keyspace.entries
-  if ((options & SetOption.GET) !== 0) {
-    if (found !== NONE && entries.type(found) !== Type.STRING) return call.reply.error(WRONG_TYPE)
-    if (found === NONE) call.reply.nullBulk()
-    else replyString(call, found)
-  }
   const refused = found === NONE ? (options & SetOption.XX) !== 0 : (options & SetOption.NX) !== 0
   if (refused) {
-    if ((options & SetOption.GET) === 0) call.reply.nullBulk()
+    if (replies) call.reply.nullBulk()
     return
   }
-  let due = expiry.due
-  if ((options & SetOption.KEEPTTL) !== 0 && found !== NONE && entries.expires(found)) due = entries.expiry(found)
-  storeUntil(call, found, 2, due)
-  if ((options & SetOption.GET) === 0) call.reply.ok()
+  const keeps = (options & SetOption.KEEPTTL) !== 0 && found !== NONE && entries.expires(found)
+  if (keeps) store(call, 1, found, 2, entries.expiry(found))
+  else storeUntil(call, found, 2, expiry.due)
+  if (replies) call.reply.ok()
+}
+
+/** Replies with the string at the key of argument 1, which is about to be replaced or deleted; answers its entry. */
+function replyOld(call: Call): Ref {
+  const found = call.readKey(1, Type.STRING)
+  if (found === REFUSED) return REFUSED
+  if (found === NONE) call.reply.nullBulk()
+  else replyString(call, found)
+  return found
 }
 
 /** Stores argument `value` with an expiry. One that has passed already is stored too: the next lookup finds it due. */
@@ -87,7 +105,7 @@ function storeUntil(call: Call, found: Ref, value: number, due: Int64 | undefine
 }
 
 function setWithExpiry(call: Call, unit: 'EX' | 'PX'): void {
-  const expiry = new Expiry()
+  expiry.clear()
   expiry.unit = unit
   expiry.argument = 2
   if (!expiry.resolve(call)) return
@@ -103,24 +121,19 @@ function setnx(call: Call): void {
 }
 
 function getset(call: Call): void {
-  const found = call.writeKey(1, Type.STRING)
-  if (found === REFUSED) return
-  if (found === NONE) call.reply.nullBulk()
-  else replyString(call, found)
-  store(call, 1, found, 2, undefined)
+  const found = replyOld(call)
+  if (found !== REFUSED) store(call, 1, found, 2, undefined)
 }
 
 function getdel(call: Call): void {
-  const found = call.writeKey(1, Type.STRING)
-  if (found === REFUSED) return
-  if (found === NONE) return call.reply.nullBulk()
-  replyString(call, found)
+  const found = replyOld(call)
+  if (found === NONE || found === REFUSED) return
   call.db.remove(found)
   call.changed(1, Event.DEL)
 }
 
 function getex(call: Call): void {
-  const expiry = new Expiry()
+  expiry.clear()
   let persist = false
   for (let index = 2; index < call.argc; index++) {
     if (call.is(index, 'PERSIST') && expiry.unit === '') persist = true
@@ -178,6 +191,12 @@ function msetnx(call: Call): void {
   call.reply.integer(1)
 }
 
+/** The expiry of an entry, if there is one and it has one. */
+export function expiryOf(call: Call, entry: Ref): Int64 | undefined {
+  const entries = call.keyspace.entries
+  return entry !== NONE && entries.expires(entry) ? entries.expiry(entry) : undefined
+}
+
 /** Adds to the integer at the key of argument 1; a missing one counts as 0. */
 function addTo(call: Call, increment: Int64): void {
   const entry = call.writeKey(1, Type.STRING)
@@ -189,8 +208,7 @@ function addTo(call: Call, increment: Int64): void {
   if (value === undefined) return call.reply.error(INCREMENT_OVERFLOW)
   if (entry !== NONE && entries.encoding(entry) === StringEncoding.INT) entries.setInteger(entry, value)
   else {
-    const expiry = entry !== NONE && entries.expires(entry) ? entries.expiry(entry) : undefined
-    strings.storeInteger(call.db, entry, call.bytes, call.posOf(1), call.lenOf(1), value, expiry)
+    strings.storeInteger(call.db, entry, call.bytes, call.posOf(1), call.lenOf(1), value, expiryOf(call, entry))
   }
   call.changed(1, Event.INCRBY)
   call.reply.integer(value)

@@ -2,16 +2,15 @@
 # Healthy is a server that answers PONG. redis-cli's exit code does not say that: it is 0 on NOAUTH and LOADING, too.
 #
 # Where the server listens is read from the kernel: right for a port from arguments, environment, configuration file or
-# CONFIG SET, and for unix sockets. The password comes from REDISCLI_AUTH, else from REDIS_PASSWORD or the file that
-# REDIS_PASSWORD_FILE names; it is never an argument, which others could see.
+# CONFIG SET, and for unix sockets. The password comes from REDISCLI_AUTH, else from REDIS_PASSWORD or REDIS_REQUIREPASS
+# or the files that these with _FILE name; it is never an argument, which others could see.
 
-if [ -z "${REDISCLI_AUTH-}" ]; then
-  REDISCLI_AUTH=${REDIS_PASSWORD-}
-  if [ -z "$REDISCLI_AUTH" ] && [ -n "${REDIS_PASSWORD_FILE-}" ]; then
-    REDISCLI_AUTH=$(cat "$REDIS_PASSWORD_FILE") || exit 1
-  fi
-  if [ -n "$REDISCLI_AUTH" ]; then export REDISCLI_AUTH; else unset REDISCLI_AUTH; fi
-fi
+for name in REDIS_PASSWORD REDIS_REQUIREPASS; do
+  if [ -z "${REDISCLI_AUTH-}" ]; then eval "REDISCLI_AUTH=\${$name-}"; fi
+  eval "file=\${${name}_FILE-}"
+  if [ -z "$REDISCLI_AUTH" ] && [ -r "$file" ]; then REDISCLI_AUTH=$(cat "$file"); fi
+done
+if [ -n "$REDISCLI_AUTH" ]; then export REDISCLI_AUTH; else unset REDISCLI_AUTH; fi
 
 # Listening sockets of the processes that this user may look into, one a line: `tcp ADDRESS PORT` or `unix PATH`.
 # The tables hold hexadecimal digits, each group of four bytes last byte first; nobody's own address means loopback.

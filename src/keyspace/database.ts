@@ -19,6 +19,8 @@ import type { Keyspace } from './keyspace.ts'
 /** Far beyond any real TTL; sums of such are still exact. */
 const DUE_MAX = 2 ** 42
 const EPOCH_MS = Date.now()
+/** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
+const RANDOM_TRIES = 100
 /** The index may hold this many records above twice the expiring keys before it is built anew. */
 const SPARE_RECORDS = 65536
 
@@ -45,12 +47,22 @@ export class Database {
     return this.keyspace.table.count(this.root)
   }
 
+  /** Bytes of the table, its entries not counted. */
+  get tableBytes(): number {
+    return this.keyspace.table.bytes(this.root)
+  }
+  /** Bytes of the index of expiries. */
+  get expiryBytes(): number {
+    return this.index === null ? 0 : this.index.bytes
+  }
+
   /** The entry if there is one and it is not past its time; leaves statistics and access alone. */
   lookup(bytes: Uint8Array, pos: number, len: number): Ref {
-    const hash = hashBytes(bytes, pos, len)
+    const keyspace = this.keyspace
+    const hash = pos === keyspace.hintPos && bytes === keyspace.hintBytes ? keyspace.hintHash : hashBytes(bytes, pos, len)
     this.hash = hash
     const entry = this.keyspace.table.find(this.root, bytes, pos, len, hash)
-    if (entry !== NONE && this.keyspace.entries.expires(entry) && this.isDue(entry)) {
+    if (entry !== NONE && this.isExpired(entry)) {
       this.expire(entry, bytes, pos, len)
       return NONE
     }
@@ -59,30 +71,43 @@ export class Database {
 
   /** For a command that reads: counts a hit or a miss, and notes the use. */
   lookupRead(bytes: Uint8Array, pos: number, len: number): Ref {
+    const entry = this.lookupAbout(bytes, pos, len)
+    if (entry !== NONE && !this.keyspace.noTouch) this.touch(entry)
+    return entry
+  }
+
+  /** For a command that asks about a key, not for its value: counts a hit or a miss, but that is no use of the key. */
+  lookupAbout(bytes: Uint8Array, pos: number, len: number): Ref {
     const entry = this.lookup(bytes, pos, len)
     const keyspace = this.keyspace
     if (entry === NONE) {
       keyspace.stats.misses++
       if (keyspace.hasListeners) keyspace.tell(this, bytes, pos, len, Event.MISS)
-      return NONE
-    }
-    keyspace.stats.hits++
-    this.touch(entry)
+    } else keyspace.stats.hits++
     return entry
   }
 
   /** For a command that may change what it finds. */
   lookupWrite(bytes: Uint8Array, pos: number, len: number): Ref {
     const entry = this.lookup(bytes, pos, len)
-    if (entry !== NONE) this.touch(entry)
+    if (entry === NONE) {
+      if (this.keyspace.expiryPaused) this.removePaused(bytes, pos, len)
+    } else if (!this.keyspace.noTouch) this.touch(entry)
     return entry
   }
 
+  /** Notes a use of the entry. */
   touch(entry: Ref): void {
-    const keyspace = this.keyspace
-    if (keyspace.noTouch) return
-    const entries = keyspace.entries
-    entries.setAccess(entry, keyspace.clock.used(entries.access(entry)))
+    const { entries, clock } = this.keyspace
+    entries.setAccess(entry, clock.used(entries.access(entry)))
+  }
+
+  /** Takes away the entry past its time that a lookup left because expiry is paused: its place is about to be taken. */
+  private removePaused(bytes: Uint8Array, pos: number, len: number): void {
+    const entry = this.keyspace.table.find(this.root, bytes, pos, len, this.hash)
+    if (entry === NONE) return
+    this.remove(entry)
+    this.keyspace.expired(this, bytes, pos, len)
   }
 
   /** Adds an entry for the key last looked up, which must not be there. Allocates. */
@@ -114,6 +139,44 @@ export class Database {
   detachEntry(entry: Ref): void {
     if (this.keyspace.entries.expires(entry)) this.forgetExpiry(entry)
     this.keyspace.table.removeFound(this.root)
+  }
+
+  /** Moves an entry of this database to `target` (which may be this one) under a name that was just looked up there and
+   *  is free. Its old ref is dead. Allocates. */
+  relocate(entry: Ref, target: Database, bytes: Uint8Array, pos: number, len: number): void {
+    const { table, entries, memory } = this.keyspace
+    const hash = table.hashOf(entry)
+    table.find(this.root, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry), hash)
+    this.detachEntry(entry)
+    const moved = entries.recreate(entry, entries.flags(entry) & ~EntryFlag.INDEXED, bytes, pos, len)
+    entries.setAccess(moved, entries.freshAccess)
+    target.insert(moved)
+  }
+
+  /** Adds a copy of `source`, of whatever database, under a name that was just looked up here and is free. Allocates. */
+  insertCopy(source: Ref, bytes: Uint8Array, pos: number, len: number): void {
+    const copy = this.keyspace.entries.createLike(source, bytes, pos, len)
+    this.keyspace.kindOf(source).copyValue(source, copy)
+    this.insert(copy)
+  }
+
+  /** A random entry, each with the same probability; NONE in an empty database. What it meets past its time it takes
+   *  away; while that is not allowed, it may answer such a key when there are no others. */
+  random(): Ref {
+    const keyspace = this.keyspace
+    const table = keyspace.table
+    for (let tries = 1; this.size > 0; tries++) {
+      const entry = table.random(this.root)
+      if (!this.isExpired(entry)) return entry
+      if (!keyspace.expiryPaused) this.expireEntry(entry, table.hashOf(entry))
+      else if (tries >= RANDOM_TRIES && this.expiring === this.size) return entry
+    }
+    return NONE
+  }
+
+  /** Whether the entry is past its time. */
+  isExpired(entry: Ref): boolean {
+    return this.keyspace.entries.expires(entry) && this.isDue(entry)
   }
 
   private isDue(entry: Ref): boolean {
@@ -181,7 +244,12 @@ export class Database {
   expireNext(): boolean {
     const { table, entries, now } = this.keyspace
     if (this.rebuiltTo !== SCAN_END) return this.rebuildNext()
-    if (this.index === null || !this.index.advance(now)) return this.maintainIndex()
+    if (this.index === null) return false
+    if (this.index.isFarBehind(now)) {
+      this.rebuildIndex()
+      return true
+    }
+    if (!this.index.advance(now)) return this.maintainIndex()
     const hash = this.index.hash
     table.matches(this.root, hash)
     for (let index = 0; index < table.foundCount; index++) {
@@ -196,7 +264,8 @@ export class Database {
     return true
   }
 
-  private expireEntry(entry: Ref, hash: number): void {
+  /** Takes away an entry that is past its time, wherever it was met. */
+  expireEntry(entry: Ref, hash: number): void {
     const { table, entries, memory } = this.keyspace
     const bytes = memory.bytesOf(entry)
     const pos = entries.keyPos(entry)
@@ -208,15 +277,15 @@ export class Database {
   }
 
   private maintainIndex(): boolean {
-    if (this.index === null || this.index.count <= 2 * this.expiring + SPARE_RECORDS) return false
+    if (this.index!.count <= 2 * this.expiring + SPARE_RECORDS) return false
     this.rebuildIndex()
     return true
   }
 
-  /** Begins the index anew: after the clock was set back, or when most records are visits for nothing. */
+  /** Begins the index anew: after the clock was set, or when most records are visits for nothing. */
   rebuildIndex(): void {
     if (this.index === null) return
-    this.index.free()
+    this.keyspace.retire(this.index)
     this.index = new ExpiryIndex(this.keyspace.memory, this.keyspace.now)
     this.rebuiltTo = 0
   }
@@ -236,13 +305,18 @@ export class Database {
   /** Gives up the table and starts an empty one; returns the old one for `Keyspace.reclaim`. */
   detach(): { root: Ref; position: number; left: number } {
     const old = { root: this.root, position: 0, left: this.size }
+    if (this.index !== null) this.keyspace.retire(this.index)
+    this.begin()
+    return old
+  }
+
+  /** Starts with an empty table; what was there is the caller's, or gone with the memory it lay in. */
+  begin(): void {
     this.root = this.keyspace.table.create()
     this.expiring = 0
     this.dueSum = 0
-    this.index?.free()
     this.index = null
     this.rebuiltTo = SCAN_END
-    return old
   }
 
   /** Changes contents with another database. */

@@ -186,20 +186,38 @@ export class Entries {
     return this.memory.capacity(entry) - used
   }
 
-  /** Makes the same entry with other flags (an expiry more or less): value, access and key are carried over, an own
-   *  block too. Frees `entry`; the caller puts the new one into the table. Allocates. */
+  /** Bytes of the value that lie in the entry itself. */
+  private inlineLen(entry: Ref): number {
+    const inline = this.type(entry) === Type.STRING && this.encoding(entry) !== StringEncoding.INT && !this.isOwn(entry)
+    return inline ? this.value(entry) : 0
+  }
+
+  /** Makes the same entry with other flags (an expiry more or less), or under another name: value, access and, where
+   *  both have one, expiry are carried over, an own block too. Frees `entry`; the caller puts the new one into the
+   *  table. Allocates. */
   recreate(entry: Ref, flags: number, keyBytes: Uint8Array, keyPos: number, keyLen: number): Ref {
     const encoding = this.encoding(entry)
     const type = this.type(entry)
-    const value = this.value(entry)
-    const inline = type === Type.STRING && encoding !== StringEncoding.INT && !this.isOwn(entry)
-    const target = this.create(type, encoding, flags, keyBytes, keyPos, keyLen, inline ? value : 0)
+    const inlineLen = this.inlineLen(entry)
+    const target = this.create(type, encoding, flags, keyBytes, keyPos, keyLen, inlineLen)
     const memory = this.memory
     memory.setWord(target, ACCESS, memory.word(entry, ACCESS))
-    memory.setWord(target, VALUE, value)
+    memory.setWord(target, VALUE, memory.word(entry, VALUE))
     if (hasValueHigh(type, encoding, flags)) memory.setWord(target, VALUE_HIGH, memory.word(entry, VALUE_HIGH))
-    if (inline) copyBytes(memory.bytesOf(entry), this.inlinePos(entry), memory.bytesOf(target), this.inlinePos(target), value)
+    if ((flags & EntryFlag.EXPIRES) !== 0 && this.expires(entry)) this.setExpiry(target, this.expiry(entry))
+    const bytes = memory.bytesOf(entry)
+    copyBytes(bytes, this.inlinePos(entry), memory.bytesOf(target), this.inlinePos(target), inlineLen)
     memory.free(entry)
+    return target
+  }
+
+  /** Makes an entry of the same type, encoding and expiry under another name, with room for a copy of the value, which
+   *  is the caller's to make. The expiry index does not know it. Allocates. */
+  createLike(source: Ref, keyBytes: Uint8Array, keyPos: number, keyLen: number): Ref {
+    const flags = this.flags(source) & ~EntryFlag.INDEXED
+    const type = this.type(source)
+    const target = this.create(type, this.encoding(source), flags, keyBytes, keyPos, keyLen, this.inlineLen(source))
+    if (this.expires(source)) this.setExpiry(target, this.expiry(source))
     return target
   }
 }

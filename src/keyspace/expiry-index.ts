@@ -22,6 +22,10 @@ const LEVELS = 4
 const SLOT_SHIFT = 8
 const SLOTS = 1 << SLOT_SHIFT
 const SLOT_MASK = SLOTS - 1
+/** Ticks that are taken one by one: 2.3 hours of them, within a millisecond if they are empty. */
+const BEHIND_MAX = 65536
+/** Blocks that one call of `dismantle` frees. */
+const DISMANTLED_BLOCKS = 64
 
 // Words of a block of records.
 const NEXT = 0
@@ -34,6 +38,7 @@ export class ExpiryIndex {
   readonly memory: Memory
   /** Records in the wheel. */
   count = 0
+  private blockCount = 0
   private readonly heads: Ref
   /** The next tick to be taken. */
   private tick: number
@@ -67,6 +72,7 @@ export class ExpiryIndex {
     let count = block === NONE ? RECORDS : memory.word(block, COUNT)
     if (count === RECORDS) {
       const fresh = memory.alloc(BLOCK_WORDS * 4)
+      this.blockCount++
       memory.setWord(fresh, NEXT, block)
       memory.setWord(this.heads, slot, fresh)
       block = fresh
@@ -95,6 +101,7 @@ export class ExpiryIndex {
       this.current = memory.word(block, NEXT) as Ref
       this.currentAt = 0
       memory.free(block)
+      this.blockCount--
       if (this.current === NONE) this.current = this.waiting.pop() ?? NONE
     }
     return true
@@ -120,27 +127,43 @@ export class ExpiryIndex {
     else this.waiting.push(chain)
   }
 
-  /** Frees the index. */
-  free(): void {
-    for (let slot = 0; slot < LEVELS * SLOTS; slot++) this.freeChain(this.memory.word(this.heads, slot) as Ref)
-    this.freeChain(this.current)
-    for (const chain of this.waiting) this.freeChain(chain)
-    this.memory.free(this.heads)
-    this.count = 0
+  /** Bytes of the index's blocks. */
+  get bytes(): number {
+    return this.memory.capacity(this.heads) + this.blockCount * BLOCK_WORDS * 4
   }
 
-  private freeChain(chain: Ref): void {
-    for (let block = chain; block !== NONE; ) {
-      const next = this.memory.word(block, NEXT) as Ref
-      this.memory.free(block)
-      block = next
-    }
+  /** Whether so much time has passed at once (the clock was set, the machine slept) that a new index is made sooner
+   *  than all the ticks are taken. */
+  isFarBehind(nowMs: number): boolean {
+    return this.count > 0 && nowMs / TICK_MS - this.tick > BEHIND_MAX
   }
+
+  /** Frees the index, some blocks a call; false when nothing is left of it. After the first call it is good for nothing
+   *  else. */
+  dismantle(): boolean {
+    const memory = this.memory
+    for (let left = DISMANTLED_BLOCKS; left > 0; left--) {
+      while (this.current === NONE) {
+        if (this.waiting.length > 0) this.current = this.waiting.pop()!
+        else if (this.freedSlots < LEVELS * SLOTS) this.current = memory.word(this.heads, this.freedSlots++) as Ref
+        else {
+          memory.free(this.heads)
+          return false
+        }
+      }
+      const next = memory.word(this.current, NEXT) as Ref
+      memory.free(this.current)
+      this.current = next
+    }
+    return true
+  }
+  private freedSlots = 0
 
   /** The essay's "Always". */
   verify(): void {
     const memory = this.memory
     let total = 0
+    let blocks = 0
     const chains = [this.current, ...this.waiting]
     for (let slot = 0; slot < LEVELS * SLOTS; slot++) chains.push(memory.word(this.heads, slot) as Ref)
     for (const chain of chains) {
@@ -148,8 +171,10 @@ export class ExpiryIndex {
         const count = memory.word(block, COUNT)
         assert(count > 0 && count <= RECORDS, 'a block holds records')
         total += count
+        blocks++
       }
     }
     assert(total - this.currentAt === this.count, 'records are counted')
+    assert(blocks === this.blockCount, 'blocks are counted')
   }
 }

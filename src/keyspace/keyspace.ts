@@ -10,13 +10,14 @@ import { AccessClock } from './access.ts'
 import { Database } from './database.ts'
 import { Entries } from './entry.ts'
 import { Event, type KeyEvent } from './events.ts'
+import type { ExpiryIndex } from './expiry-index.ts'
 import type { Kind } from './kinds.ts'
 import { Strings, stringKind } from './strings.ts'
 
 export interface ChangeListener {
   /** A key has changed. The name is a range of bytes that is dead after the call. */
   keyChanged(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void
-  /** Every key of a database (or, with undefined, of all) is gone. */
+  /** Every key of a database (or, with undefined, of all) is about to go. */
   flushed(db: Database | undefined): void
   /** Two databases have changed places. */
   swapped(first: Database, second: Database): void
@@ -49,10 +50,16 @@ export class Keyspace {
   dirty = 0
   /** Unix time in milliseconds, as the running command sees it. */
   now = 0
+  /** The key that begins here has this hash, worked out ahead of its lookup (commands/batch.ts); -1: none has. */
+  hintPos = -1
+  hintBytes: Uint8Array | null = null
+  hintHash = 0
   /** Lookups leave access words alone (CLIENT NO-TOUCH). */
   noTouch = false
   /** Keys past their time read as missing but stay (CLIENT PAUSE, and a replica's way). */
   expiryPaused = false
+  /** Redis would share small integers among keys (unless its eviction needs an access word for each); for OBJECT. */
+  sharesIntegers = true
   /** proto-max-bulk-len: the longest string that a command may make. */
   stringLenMax = 512 * 1024 * 1024
   private readonly listeners: ChangeListener[] = []
@@ -113,23 +120,41 @@ export class Keyspace {
   /** A key ran out of time and has been taken out. */
   expired(db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.stats.expired++
-    this.changed(db, bytes, pos, len, Event.EXPIRED)
+    if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
   }
 
-  /** Empties one database, or all; returns how many keys there were. The memory comes back in slices (`reclaim`). */
-  flush(db?: Database): number {
-    let count = 0
-    for (const each of db === undefined ? this.databases : [db]) {
-      count += each.size
-      if (each.size > 0) this.condemned.push(each.detach())
-    }
-    this.dirty += count
+  /** Empties one database, or all. When no key is left anywhere the memory is back at once, however much it was; else it
+   *  comes back in slices (`reclaim`). */
+  flush(db?: Database): void {
     for (const listener of this.listeners) listener.flushed(db)
-    return count
+    const flushed = db === undefined ? this.databases : [db]
+    let left = 0
+    for (const each of this.databases) if (!flushed.includes(each)) left += each.size
+    for (const each of flushed) this.dirty += each.size
+    if (left === 0 && this.tenants === 0) this.reset()
+    else for (const each of flushed) if (each.size > 0) this.condemned.push(each.detach())
   }
 
+  /** Drops the arena's whole content, and begins anew. */
+  private reset(): void {
+    this.memory.reset()
+    this.condemned.length = 0
+    this.retired.length = 0
+    for (const db of this.databases) db.begin()
+  }
+
+  /** Others than the databases who keep blocks in the arena: while there are any, a flush must not drop it whole. */
+  tenants = 0
   /** Tables whose entries wait to be freed, each with the position reached. */
   private readonly condemned: { root: Ref; position: number; left: number }[] = []
+
+  /** Expiry indexes that wait to be freed. */
+  private readonly retired: ExpiryIndex[] = []
+
+  /** Takes over an index that nobody needs any more. */
+  retire(index: ExpiryIndex): void {
+    this.retired.push(index)
+  }
 
   /** Keys that wait to be freed. */
   get pendingFrees(): number {
@@ -138,25 +163,34 @@ export class Keyspace {
     return count
   }
 
-  /** Frees one segment's worth of what was flushed; false when nothing is left. */
+  /** Frees one segment's worth of what was flushed, or as much of an old index; false when nothing is left. */
   reclaim(): boolean {
     const first = this.condemned[0]
-    if (first === undefined) return false
+    if (first === undefined) return this.reclaimIndex()
     const table = this.table
     first.position = table.dismantle(first.root, first.position)
     first.left -= table.foundCount
     this.stats.lazyFreed += table.foundCount
     for (let index = 0; index < table.foundCount; index++) this.freeEntry(table.found[index]! as Ref)
-    if (first.left === 0 && first.position === SCAN_END) this.condemned.shift()
-    return this.condemned.length > 0
+    if (first.position === SCAN_END) this.condemned.shift()
+    return true
   }
 
-  swap(first: number, second: number): void {
-    const a = this.databases[first]!
-    const b = this.databases[second]!
-    a.exchange(b)
+  private reclaimIndex(): boolean {
+    const index = this.retired.at(-1)
+    if (index === undefined) {
+      this.memory.trim()
+      return false
+    }
+    if (!index.dismantle()) this.retired.pop()
+    return true
+  }
+
+  swap(first: Database, second: Database): void {
     this.dirty++
-    for (const listener of this.listeners) listener.swapped(a, b)
+    if (first === second) return
+    first.exchange(second)
+    for (const listener of this.listeners) listener.swapped(first, second)
   }
 
   /** Everything that must hold, down to the arena: no block is leaked. */

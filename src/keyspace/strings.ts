@@ -6,7 +6,7 @@
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
 import { INT64_LEN_MAX, type Int64, int64Length, parseInt64, toNumber, writeInt64 } from '../lib/int64.ts'
-import { blockSizeFor, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
+import { BLOCK_BYTES_MAX, blockSizeFor, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
 import type { Database } from './database.ts'
 import { type Entries, EntryFlag, StringEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
@@ -17,6 +17,8 @@ const INLINE_MAX = 1024
 const EMBSTR_MAX = 44
 /** Room to grow is as much again as the string has, but not more than this. */
 const SPARE_MAX = 1024 * 1024
+/** The longest string there can be, whatever the configuration allows. */
+export const STRING_LEN_MAX = BLOCK_BYTES_MAX - SPARE_MAX
 
 export class Strings {
   private readonly entries: Entries
@@ -78,7 +80,22 @@ export class Strings {
     expiry: Int64 | undefined,
   ): void {
     const integer = len <= INT64_LEN_MAX ? parseInt64(bytes, pos, len) : undefined
-    if (integer !== undefined) return this.storeInteger(db, found, keyBytes, keyPos, keyLen, integer, expiry)
+    if (integer !== undefined) this.storeInteger(db, found, keyBytes, keyPos, keyLen, integer, expiry)
+    else this.storeBytes(db, found, keyBytes, keyPos, keyLen, bytes, pos, len, expiry)
+  }
+
+  /** As `store`, but the value stays bytes even if it reads as an integer. */
+  storeBytes(
+    db: Database,
+    found: Ref,
+    keyBytes: Uint8Array,
+    keyPos: number,
+    keyLen: number,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+    expiry: Int64 | undefined,
+  ): void {
     const encoding = len <= EMBSTR_MAX ? StringEncoding.EMBSTR : StringEncoding.RAW
     const own = len > INLINE_MAX ? EntryFlag.OWN : 0
     const flags = expiry === undefined ? own : own | EntryFlag.EXPIRES
@@ -166,7 +183,22 @@ export class Strings {
     if (expiry !== undefined) db.setExpiry(entry, expiry)
   }
 
-  /** Makes the string last found `len` bytes long, longer than it is, the new ones zero; it is raw from then on.
+  /** Adds a string of `len` zero bytes, at least one, for the key last looked up, which must not be there.
+   *  Returns its entry. Allocates. */
+  add(db: Database, keyBytes: Uint8Array, keyPos: number, keyLen: number, len: number): Ref {
+    const { entries, memory } = this
+    const own = len > INLINE_MAX ? EntryFlag.OWN : 0
+    const inlineLen = own === 0 ? len : 0
+    const entry = entries.create(Type.STRING, StringEncoding.RAW, own, keyBytes, keyPos, keyLen, inlineLen)
+    if (own !== 0) entries.setValue(entry, memory.alloc(len))
+    this.setLength(entry, len)
+    this.locate(entry)
+    this.bytes.fill(0, this.pos, this.pos + len)
+    db.insert(entry)
+    return entry
+  }
+
+  /** Makes the string last found `len` bytes long, no less than it is, the new ones zero; it is raw from then on.
    *  Returns the entry, which may have moved. Allocates. */
   extend(db: Database, entry: Ref, len: number): Ref {
     const entries = this.entries
@@ -257,6 +289,10 @@ export function stringKind(strings: Strings, entries: Entries): Kind {
     valueBytes: (entry) => strings.valueBytes(entry),
     copyValue: (source, target) => strings.copyValue(source, target),
     length: (entry) => strings.length(entry),
+    digest: (entry, into) => {
+      strings.locate(entry)
+      into.mix(strings.bytes, strings.pos, strings.len)
+    },
     verify: (entry) => strings.verify(entry),
   }
 }

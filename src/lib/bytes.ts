@@ -84,7 +84,7 @@ export function compareBytes(
   bPos: number,
   bLen: number,
 ): number {
-  const common = aLen < bLen ? aLen : bLen
+  const common = Math.min(aLen, bLen)
   if (common > COMPARE_LOOP_MAX) return compareLong(a, aPos, b, bPos, common) || aLen - bLen
   for (let i = 0; i < common; i++) {
     const difference = a[aPos + i]! - b[bPos + i]!

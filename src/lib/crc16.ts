@@ -1,7 +1,7 @@
 /* CRC-16/XMODEM, and the hash slot that Redis Cluster derives from it.
  *
- * A key's slot is the checksum of what stands between its first '{' and the next '}', so that keys can be kept together;
- * of the whole key when there is no such pair or nothing between. */
+ * A key's slot is the checksum of what stands between its first '{' and the next '}', so that keys can be kept
+ * together; of the whole key when there is no such pair or nothing between. */
 
 const POLYNOMIAL = 0x1021
 const SLOT_MASK = 16383

@@ -54,7 +54,6 @@ export function matches(
       if (retryToken < 0) return false
       token = retryToken
       at = ++retryAt
-      if (at === end) return false
     }
   }
   while (token < patternEnd && pattern[token] === STAR) token++

@@ -1,4 +1,5 @@
-/* Powers of ten as Grisu wants them: 10^-348, 10^-340, … 10^340, each the nearest 64-bit significand times a power of two.
+/* Powers of ten as Grisu wants them: 10^-348, 10^-340, … 10^340, each the nearest 64-bit significand times a power of
+ * two.
  *
  *   10^(POWER_FIRST + POWER_STEP * i)  ~  (SIGNIFICANDS[2i] * 2^32 + SIGNIFICANDS[2i + 1]) * 2^powerExponent(i)
  *

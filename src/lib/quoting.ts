@@ -1,9 +1,9 @@
 /* Quoting: how a line of text is cut into arguments, and how bytes are shown so that they could be.
  *
- * `splitArgs` cuts inline commands and configuration lines; `quote` writes MONITOR, SLOWLOG of redis-cli, CLIENT LIST
- * and CONFIG REWRITE. Inside "double quotes" \n \r \t \b \a \xHH and \<any> are escapes, inside 'single quotes' only \'.
- * A closing quote must end its argument. A NUL byte ends the line, as it does for Redis, which works on C strings here.
- * All of it is cold. */
+ * `splitArgs` cuts inline commands and configuration lines; `quote` writes MONITOR's
+ * lines, error texts and what CONFIG REWRITE saves. Inside "double quotes" \n \r \t \b \a \xHH and
+ * \<any> are escapes, inside 'single quotes' only \'. A closing quote must end its argument. A NUL byte ends the line,
+ * as it does for Redis, which works on C strings here. All of it is cold. */
 import { latin1 } from './bytes.ts'
 
 const NUL = 0
@@ -88,14 +88,14 @@ function readQuoted(
     } else if (byte === BACKSLASH && quoteByte === DOUBLE_QUOTE && escaped !== NUL) {
       const high = escaped === LETTER_X ? hexDigit(line[cursor.at + 1]!) : -1
       const low = high >= 0 ? hexDigit(line[cursor.at + 2]!) : -1
-      byte = low >= 0 ? high * 16 + low : unescape(escaped)
+      byte = low >= 0 ? high * 16 + low : unescaped(escaped)
       cursor.at += low >= 0 ? 3 : 1
     }
     target[cursor.count++] = byte
   }
 }
 
-function unescape(letter: number): number {
+function unescaped(letter: number): number {
   for (const [name, byte] of ESCAPES) if (name.charCodeAt(0) === letter) return byte
   return letter
 }
@@ -127,4 +127,45 @@ export function needsRepr(bytes: Uint8Array, pos: number, len: number): boolean 
 /** As it stands if that is safe, else quoted: for configuration files and logs. */
 export function quoteIfNeeded(bytes: Uint8Array, pos: number, len: number): string {
   return needsRepr(bytes, pos, len) ? quote(bytes, pos, len) : latin1(bytes, pos, len)
+}
+
+/** How each byte is shown: 0 as it is, LETTER_X in hex, any other letter behind a backslash. */
+const SHOWN = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte === BACKSLASH || byte === DOUBLE_QUOTE) return byte
+  const letter = ESCAPES.find(([, meant]) => meant === byte)?.[0]
+  if (letter !== undefined) return letter.charCodeAt(0)
+  return isPrintable(byte) ? 0 : LETTER_X
+})
+const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+
+/** At most so many bytes are written for `len` bytes. */
+export const quotedLengthMax = (len: number): number => 4 * len + 2
+
+/** As `quote`, into `target` from `targetPos` on; returns the position behind it. For MONITOR, which quotes
+ *  everything. */
+export function writeQuoted(
+  bytes: Uint8Array,
+  pos: number,
+  len: number,
+  target: Uint8Array,
+  targetPos: number,
+): number {
+  let at = targetPos
+  target[at++] = DOUBLE_QUOTE
+  for (let index = pos; index < pos + len; index++) {
+    const byte = bytes[index]!
+    const shown = SHOWN[byte]!
+    if (shown === 0) {
+      target[at++] = byte
+      continue
+    }
+    target[at++] = BACKSLASH
+    target[at++] = shown
+    if (shown === LETTER_X) {
+      target[at++] = HEX[byte >>> 4]!
+      target[at++] = HEX[byte & 15]!
+    }
+  }
+  target[at++] = DOUBLE_QUOTE
+  return at
 }

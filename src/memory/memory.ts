@@ -15,14 +15,15 @@
  *
  * What describes a page (class, used blocks, free chain, links) lies beside the chunks in tables indexed by page
  * number, as in mimalloc: a block has no header, and freeing needs only its ref. Spans with room are linked by class;
- * an emptied span gives its pages back to any class; a chunk without a used page goes back to the operating system
- * (one is kept in reserve). A block above 128 KB is a run of pages of its own, one above 16 MB a chunk of its own.
+ * an emptied span gives its pages back to any class (its class's last one only at the next `trim`); a chunk without a
+ * used page goes back to the operating system (one is kept in reserve). A block above 128 KB is a run of pages of its own, one above 16 MB a chunk of its own.
  *
  * Always: `usedBytes` is the sum of the sizes of the blocks in use; every page belongs to one span or to none;
- * a span with used < its blocks is linked in its class's list, a full one is not.
+ * a span with used < its blocks is linked in its class's list, a full one is not; an empty one is alone in its list.
  *
  * Allocation and release are O(1) up to 128 KB; above, a first-fit walk over one chunk's pages. */
 import { assert } from '../lib/assert.ts'
+import { copyBytes } from '../lib/bytes.ts'
 import {
   CLASS_BLOCKS,
   CLASS_COUNT,
@@ -72,6 +73,14 @@ export function blockSizeFor(size: number): number {
   return Math.ceil(granules / PAGE_GRANULES) * PAGE_GRANULES * GRANULE
 }
 
+/** Blocks in use of one size class, and the pages that hold them. */
+export interface ClassUsage {
+  /** 0: blocks of all sizes above the classes'. */
+  blockSize: number
+  blocks: number
+  pages: number
+}
+
 export class Memory {
   /** The chunks, as 32-bit words and as bytes. A hoisted view dies when memory may grow or a chunk be released. */
   readonly words: Int32Array[] = []
@@ -112,6 +121,12 @@ export class Memory {
   }
   get reservedBytes(): number {
     return this.counters[2]!
+  }
+  /** Bytes of the pages that hold blocks, or lately did. */
+  get activeBytes(): number {
+    let freePages = 0
+    for (const count of this.chunkFreePages) freePages += count
+    return this.reservedBytes - freePages * PAGE_GRANULES * GRANULE
   }
 
   word(ref: Ref, word: number): number {
@@ -194,14 +209,30 @@ export class Memory {
   resize(ref: Ref, size: number, keep: number): Ref {
     if (this.capacity(ref) === blockSizeFor(size)) return ref
     const target = this.alloc(size)
-    const targetPos = posOf(target)
-    const pos = posOf(ref)
-    const bytes = this.bytesOf(ref)
-    const targetBytes = this.bytesOf(target)
-    if (bytes === targetBytes) bytes.copyWithin(targetPos, pos, pos + keep)
-    else targetBytes.set(bytes.subarray(pos, pos + keep), targetPos)
+    copyBytes(this.bytesOf(ref), posOf(ref), this.bytesOf(target), posOf(target), keep)
     this.free(ref)
     return target
+  }
+
+  /** Forgets every block at once and gives all chunks but the first back: every ref, position and view is dead. */
+  reset(): void {
+    this.words.length = 1
+    this.bytes.length = 1
+    this.chunkFreePages.length = 0
+    this.chunkRun.length = 0
+    this.pageKind = new Uint8Array(0)
+    this.spanOf = new Int32Array(0)
+    this.spanUsed = new Int32Array(0)
+    this.spanFree = new Int32Array(0)
+    this.spanCarved = new Int32Array(0)
+    this.spanNext = new Int32Array(0)
+    this.spanPrev = new Int32Array(0)
+    this.roomy.fill(-1)
+    this.counters[0] = 0
+    this.counters[1] = 0
+    this.counters[2] = CHUNK_BYTES
+    this.spareChunk = -1
+    this.describeChunk(0)
   }
 
   private addSpan(sizeClass: number): number {
@@ -219,6 +250,7 @@ export class Memory {
   }
 
   private linkSpan(span: number, sizeClass: number): void {
+    this.trimClass(sizeClass)
     const first = this.roomy[sizeClass]!
     this.spanNext[span] = first
     this.spanPrev[span] = -1
@@ -234,9 +266,21 @@ export class Memory {
     if (next >= 0) this.spanPrev[next] = prev
   }
 
-  /** Gives an empty span back, unless it is its class's only one with room: that one is about to be wanted again. */
+  /** Gives an empty span back, unless it is its class's only one with room: that one may be wanted again soon. */
   private retireSpan(span: number, sizeClass: number): void {
     if (this.roomy[sizeClass] === span && this.spanNext[span]! < 0) return
+    this.unlinkSpan(span, sizeClass)
+    this.givePages(span, CLASS_PAGES[sizeClass]!)
+  }
+
+  /** Gives back the empty spans that were kept, each of which keeps its chunk. To be called now and then. */
+  trim(): void {
+    for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++) this.trimClass(sizeClass)
+  }
+
+  private trimClass(sizeClass: number): void {
+    const span = this.roomy[sizeClass]!
+    if (span < 0 || this.spanUsed[span]! > 0) return
     this.unlinkSpan(span, sizeClass)
     this.givePages(span, CLASS_PAGES[sizeClass]!)
   }
@@ -341,13 +385,18 @@ export class Memory {
     const buffer = new ArrayBuffer(size + LINE_PAD)
     this.words[chunk] = new Int32Array(buffer, LINE_PAD, size >>> WORDS_SHIFT)
     this.bytes[chunk] = new Uint8Array(buffer, LINE_PAD, size)
+    this.counters[2]! += size
+    return this.describeChunk(chunk)
+  }
+
+  /** Enters a chunk without a used page into the tables; returns its first page that may be used. */
+  private describeChunk(chunk: number): number {
     this.growPageTables((chunk + 1) * CHUNK_PAGES)
     this.pageKind.fill(PAGE_FREE, chunk * CHUNK_PAGES, (chunk + 1) * CHUNK_PAGES)
     const usable = chunk === 0 ? CHUNK_PAGES - 1 : CHUNK_PAGES
     this.chunkFreePages[chunk] = usable
     this.chunkRun[chunk] = usable
     if (chunk < this.firstFreeChunk) this.firstFreeChunk = chunk
-    this.counters[2]! += size
     return chunk * CHUNK_PAGES + (CHUNK_PAGES - usable)
   }
 
@@ -363,6 +412,41 @@ export class Memory {
     this.spanCarved = grown(this.spanCarved, capacity)
     this.spanNext = grown(this.spanNext, capacity)
     this.spanPrev = grown(this.spanPrev, capacity)
+  }
+
+  /** Gives back what is kept for the next allocations: empty spans, and the chunk in reserve. */
+  purge(): void {
+    for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++) {
+      for (let span = this.roomy[sizeClass]!; span >= 0; ) {
+        const next = this.spanNext[span]!
+        if (this.spanUsed[span] === 0) {
+          this.unlinkSpan(span, sizeClass)
+          this.givePages(span, CLASS_PAGES[sizeClass]!)
+        }
+        span = next
+      }
+    }
+    const spare = this.spareChunk
+    if (spare >= 0 && this.chunkFreePages[spare] === CHUNK_PAGES) this.releaseChunk(spare)
+    this.spareChunk = -1
+  }
+
+  /** What each size class holds, and last the blocks without one. Visits every page. */
+  usage(): ClassUsage[] {
+    const usage = Array.from({ length: CLASS_COUNT + 1 }, (_, sizeClass) => ({
+      blockSize: sizeClass < CLASS_COUNT ? CLASS_GRANULES[sizeClass]! << GRANULE_SHIFT : 0,
+      blocks: 0,
+      pages: 0,
+    }))
+    for (let page = 0; page < this.pageKind.length; page++) {
+      const kind = this.pageKind[page]!
+      if (kind === PAGE_FREE || this.spanOf[page] !== page) continue
+      const isLarge = kind === PAGE_LARGE
+      const entry = usage[isLarge ? CLASS_COUNT : kind]!
+      entry.blocks += isLarge ? 1 : this.spanUsed[page]!
+      entry.pages += isLarge ? this.spanUsed[page]! : CLASS_PAGES[kind]!
+    }
+    return usage
   }
 
   /** Bytes of the tables that describe the pages. */
@@ -411,6 +495,8 @@ export class Memory {
         assert(this.pageKind[span] === sizeClass && this.spanPrev[span] === prev, 'lists are linked both ways')
         assert(!linked.has(span), 'a span is linked once')
         linked.add(span)
+        const alone = prev < 0 && this.spanNext[span]! < 0
+        assert(alone || this.spanUsed[span]! > 0, 'an empty span is alone in its list')
         prev = span
       }
     }

@@ -4,6 +4,7 @@
  *                       ^pos[0]               ^pos[1]           ^pos[2]              ^at
  *                       len[0] = 3            len[1] = 1        len[2] = 5
  *
+ * Several requests may be decoded before the first is executed: `first` is where the current one's ranges begin.
  * `decode` reads one request and answers COMPLETE (argc arguments, ranges of `bytes`; `at` behind it), INCOMPLETE (the
  * state stays: call again with the same bytes and more behind them; nothing is scanned twice but a half length line),
  * EMPTY (a request of no arguments: skip it) or FAILED (`error` is the text Redis closes the connection with).
@@ -44,6 +45,8 @@ export class Decoder {
   /** The bytes that the ranges of the complete request lie in. */
   bytes: Uint8Array = new Uint8Array(0)
   argc = 0
+  /** Index of the request's first argument in `pos` and `len`; the ranges before it are those of earlier requests. */
+  first = 0
   /** Argument ranges: position in `bytes`, length. */
   pos = new Int32Array(RANGES_MIN)
   len = new Int32Array(RANGES_MIN)
@@ -80,8 +83,9 @@ export class Decoder {
   }
 
   private decodeArguments(bytes: Uint8Array, end: number): number {
-    const wanted = this.wanted
-    let argc = this.argc
+    const first = this.first
+    const wanted = first + this.wanted
+    let argc = first + this.argc
     let at = this.at
     while (argc < wanted) {
       if (at >= end) return this.pause(argc, at)
@@ -108,7 +112,7 @@ export class Decoder {
       argc++
       at += len + 2
     }
-    this.argc = argc
+    this.argc = argc - first
     this.at = at
     this.wanted = 0
     this.bytes = bytes
@@ -123,7 +127,7 @@ export class Decoder {
   }
 
   private pause(argc: number, at: number): number {
-    this.argc = argc
+    this.argc = argc - this.first
     this.at = at
     return INCOMPLETE
   }
@@ -182,15 +186,16 @@ export class Decoder {
     for (const word of words) size += word.length
     const target = new Uint8Array(size)
     let pos = 0
-    this.argc = 0
+    let index = this.first
     for (const word of words) {
-      if (this.argc === this.pos.length) this.growRanges()
+      if (index === this.pos.length) this.growRanges()
       target.set(word, pos)
-      this.pos[this.argc] = pos
-      this.len[this.argc] = word.length
-      this.argc++
+      this.pos[index] = pos
+      this.len[index] = word.length
+      index++
       pos += word.length
     }
+    this.argc = words.length
     this.bytes = target
     return COMPLETE
   }
@@ -209,6 +214,7 @@ export class Decoder {
     this.at = at
     this.requestStart = at
     this.argc = 0
+    this.first = 0
     this.wanted = 0
     if (this.pos.length > RANGES_KEPT_MAX) {
       this.pos = new Int32Array(RANGES_MIN)
@@ -221,7 +227,11 @@ export class Decoder {
     if (this.wanted === 0) return this.reset(this.at - distance)
     this.at -= distance
     this.requestStart -= distance
-    for (let index = 0; index < this.argc; index++) this.pos[index]! -= distance
+    for (let index = 0; index < this.argc; index++) {
+      this.pos[index] = this.pos[this.first + index]! - distance
+      this.len[index] = this.len[this.first + index]!
+    }
+    this.first = 0
   }
 
   /** Takes over the state of a decoder whose unfinished request began at `start` and has been moved to 0. */
@@ -233,8 +243,8 @@ export class Decoder {
     this.argc = other.wanted === 0 ? 0 : other.argc
     while (this.pos.length < this.argc) this.growRanges()
     for (let index = 0; index < this.argc; index++) {
-      this.pos[index] = other.pos[index]!
-      this.len[index] = other.len[index]!
+      this.pos[index] = other.pos[other.first + index]!
+      this.len[index] = other.len[other.first + index]!
     }
     this.requestStart = start
     this.rebase(start)

@@ -43,12 +43,30 @@ export const NO_PROTO = errorReply('NOPROTO unsupported protocol version')
 export const OUT_OF_MEMORY = errorReply("OOM command not allowed when used memory > 'maxmemory'.")
 export const LOADING = errorReply('LOADING Redis is loading the dataset in memory')
 export const MIN_MAX_NOT_FLOAT = errorReply('ERR min or max is not a float')
+export const NOT_INT32 = errorReply('ERR value is out of range, value must between -2147483648 and 2147483647')
+export const FIRST_DB_INDEX = errorReply('ERR invalid first DB index')
+export const SECOND_DB_INDEX = errorReply('ERR invalid second DB index')
+export const NX_WITH_OTHERS = errorReply('ERR NX and XX, GT or LT options at the same time are not compatible')
+export const GT_WITH_LT = errorReply('ERR GT and LT options at the same time are not compatible')
+export const LCS_NOT_STRINGS = errorReply('ERR The specified keys must contain string values')
+export const LCS_LEN_AND_IDX = errorReply('ERR If you want both the length and indexes, please just use IDX.')
+export const LCS_TOO_LARGE = errorReply(
+  'ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len',
+)
+export const LFU_SELECTED = errorReply(
+  'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies ' +
+    'at runtime LRU and LFU data will take some time to adjust.',
+)
+export const LFU_NOT_SELECTED = errorReply(
+  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
+    'policies at runtime LRU and LFU data will take some time to adjust.',
+)
 
 export const MAX_CLIENTS = errorReply('ERR max number of clients reached')
 export const PROTECTED_MODE = errorReply(
   'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default ' +
     'user. In this mode connections are only accepted from the loopback interface. If you want to connect from external ' +
-    "computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command " +
+    'computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command ' +
     "'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is " +
     'running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make ' +
     'this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration ' +
@@ -58,13 +76,93 @@ export const PROTECTED_MODE = errorReply(
     'connections from the outside.',
 )
 
+export const NO_PASSWORD = errorReply(
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is ' +
+    'correct?',
+)
+export const NO_AUTH_HELLO = errorReply(
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> ' +
+    'option can be used to authenticate the client and select the RESP protocol version at the same time',
+)
+export const PROTOCOL_VERSION_NOT_INTEGER = errorReply('ERR Protocol version is not an integer or out of range')
+export const BAD_CLIENT_NAME = errorReply('ERR Client names cannot contain spaces, newlines or special characters.')
+export const BAD_CLIENT_ID = errorReply('ERR Invalid client ID')
+export const CLIENT_ID_NOT_POSITIVE = errorReply('ERR client-id should be greater than 0')
+export const MAX_AGE_NOT_POSITIVE = errorReply('ERR maxage should be greater than 0')
+export const NO_SUCH_CLIENT = errorReply('ERR No such client')
+export const BAD_UNBLOCK_REASON = errorReply('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
+export const BAD_PAUSE_MODE = errorReply('ERR CLIENT PAUSE mode must be WRITE or ALL')
+export const NOT_TRACKING = errorReply(
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+)
+export const PREFIX_WITHOUT_BCAST = errorReply('ERR PREFIX option requires BCAST mode to be enabled')
+export const BCAST_WITH_OPT = errorReply('ERR OPTIN and OPTOUT are not compatible with BCAST')
+export const OPTIN_AND_OPTOUT = errorReply("ERR You can't specify both OPTIN mode and OPTOUT mode")
+export const ONE_REDIRECTION = errorReply('ERR A client can only redirect to a single other client')
+export const NO_REDIRECTION = errorReply('ERR The client ID you want redirect to does not exist')
+export const NO_TRACKING = errorReply('ERR client-side caching is not supported by this server')
+export const MONITOR_DENIED = errorReply("ERR MONITOR isn't allowed for DENY BLOCKING client")
+export const REPLICA_READS_NOTHING = errorReply("ERR Replica can't interact with the keyspace")
+export const unknownClientType = (name: string): ErrorReply => errorReply(`ERR Unknown client type '${name}'`)
+export const noSuchUser = (name: string): ErrorReply => errorReply(`ERR No such user '${name}'`)
+export const badClientAttribute = (name: string): ErrorReply =>
+  errorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`)
+export const unknownClientAttribute = (name: string): ErrorReply => errorReply(`ERR Unrecognized option '${name}'`)
+export const badHelloOption = (option: string): ErrorReply => errorReply(`ERR Syntax error in HELLO option '${option}'`)
+
+export const SLOWLOG_COUNT = errorReply('ERR count should be greater than or equal to -1')
+export const DEBUG_NOT_ALLOWED = errorReply(
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local ' +
+    'connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+)
+export const DB_OUT_OF_RANGE_DEBUG = errorReply('ERR Out of range database')
+export const NOT_SDS = errorReply('ERR Not an sds encoded string.')
+export const NOT_LISTPACK = errorReply('ERR Not a listpack encoded object.')
+export const NOT_QUICKLIST = errorReply('ERR Not a quicklist encoded object.')
+export const NOT_HASH_TABLE = errorReply(
+  'ERR The value stored at the specified key is not represented using an hash table',
+)
+export const WRONG_PROTOCOL_TYPE = errorReply(
+  'ERR Wrong protocol type name. Please use one of the following: ' +
+    'string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
+)
+export const NEEDS_RESP3 = errorReply('ERR RESP2 is not supported by this command')
+export const PACKED_THRESHOLD = errorReply(
+  'ERR argument must be a memory value bigger than 1 and smaller than 4gb',
+)
+export const RELOAD_OPTIONS = errorReply('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
+export const NO_PERSISTENCE = errorReply('ERR persistence is not built yet: there is no file to write or to read')
+export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')
+export const INVALID_MASTER_PORT = errorReply('ERR Invalid master port')
+export const NO_SHUTDOWN = errorReply('ERR No shutdown in progress.')
+export const SHUTDOWN_FAILED = errorReply('ERR Errors trying to SHUTDOWN. Check logs.')
+export const UNBLOCKED = errorReply('UNBLOCKED client unblocked via CLIENT UNBLOCK')
+export const TIMEOUT_NOT_INTEGER = errorReply('ERR timeout is not an integer or out of range')
+export const TIMEOUT_NEGATIVE = errorReply('ERR timeout is negative')
+export const TIMEOUT_OUT_OF_RANGE = errorReply('ERR timeout is out of range')
+export const WAITAOF_NEEDS_AOF = errorReply(
+  'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.',
+)
+export const noLatencySamples = (event: string): ErrorReply =>
+  errorReply(`ERR No samples available for event '${event}'`)
+export const outOfRange = (least: number, most: number): ErrorReply =>
+  errorReply(`ERR value is out of range, value must between ${least} and ${most}`)
+
 export const wrongArity = (command: string): ErrorReply =>
   errorReply(`ERR wrong number of arguments for '${command}' command`)
 export const invalidExpire = (command: string): ErrorReply =>
   errorReply(`ERR invalid expire time in '${command}' command`)
+export const unsupportedOption = (option: string): ErrorReply => errorReply(`ERR Unsupported option ${option}`)
 export const protocolError = (text: string): ErrorReply => errorReply(`ERR Protocol error: ${text}`)
 export const unknownSubcommand = (name: string, container: string): ErrorReply =>
   errorReply(`ERR unknown subcommand '${name.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`)
+
+/** Of containers that look at the number of arguments themselves. */
+export const wrongSubcommand = (name: string, container: string): ErrorReply =>
+  errorReply(
+    `ERR unknown subcommand or wrong number of arguments for '${name.slice(0, 128)}'. ` +
+      `Try ${container.toUpperCase()} HELP.`,
+  )
 
 /** `name` and `args` as latin1; Redis shows at most 128 bytes of each part. */
 export function unknownCommand(name: string, args: readonly string[]): ErrorReply {

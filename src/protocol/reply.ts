@@ -43,6 +43,8 @@ const CHUNK_SIZE = 64 * 1024
 /** Views of the buffer's first bytes that are kept, by length: a turn's replies are mostly short. */
 const VIEWS_MAX = 1024
 
+const NO_CHUNKS: readonly Buffer[] = []
+
 /** Where an array of unknown length began. */
 export interface Mark {
   chunk: number
@@ -56,6 +58,10 @@ export class Reply {
   errors = 0
   /** First word of the last error written (`ERR`, `WRONGTYPE` …). */
   lastError: ErrorReply | undefined
+  /** Asked whenever the buffer is full, with the bytes so far, whether there may be more: if not, what follows is lost
+   *  (`overflowed`), and commands with much left to write may give up. */
+  mayGrow: ((size: number) => boolean) | null = null
+  overflowed = false
   private bytes: Uint8Array
   private buffer: Buffer
   private pos = 0
@@ -71,6 +77,11 @@ export class Reply {
     this.buffer = Buffer.from(memory)
   }
 
+  /** Bytes of the buffer. */
+  get capacity(): number {
+    return this.bytes.length
+  }
+
   /** Bytes written and not taken. */
   get length(): number {
     return this.spilled + this.pos
@@ -82,6 +93,12 @@ export class Reply {
   }
 
   private spill(len: number): void {
+    if (!this.overflowed && this.mayGrow !== null) this.overflowed = !this.mayGrow(this.spilled + this.pos)
+    if (this.overflowed) {
+      this.pos = 0
+      if (len > this.bytes.length) this.renew(len)
+      return
+    }
     if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
     this.spilled += this.pos
     this.renew(Math.max(len, this.size))
@@ -96,8 +113,8 @@ export class Reply {
   }
 
   /** What was written, in order, when it is more than one piece; else an empty list (see `takeOne`). */
-  takeChunks(): Buffer[] {
-    if (this.chunks.length === 0) return []
+  takeChunks(): readonly Buffer[] {
+    if (this.chunks.length === 0) return NO_CHUNKS
     if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
     const taken = this.chunks.splice(0)
     this.spilled = 0
@@ -126,6 +143,14 @@ export class Reply {
     this.renew(this.size)
     copyBytes(old, 0, this.bytes, 0, rest)
     this.pos = rest
+  }
+
+  /** Forgets all that was written. */
+  drop(): void {
+    this.overflowed = false
+    this.chunks.length = 0
+    this.spilled = 0
+    this.pos = 0
   }
 
   /** Forgets what was written after `length` said `mark`. */
@@ -319,6 +344,7 @@ export class Reply {
   }
 
   private close(mark: Mark, type: number, count: number): void {
+    if (this.overflowed) return
     const spilledTo = mark.chunk < this.chunks.length
     const chunk = spilledTo ? this.chunks[mark.chunk]! : this.buffer
     const end = spilledTo ? chunk.length : this.pos

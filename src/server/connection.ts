@@ -6,13 +6,14 @@
  * The accepted handle is wrapped in a socket of our own whose `onread` option makes libuv read into the shared buffer:
  * no Buffer and no event per read, 1 µs less per request than 'data' events. */
 import { Socket } from 'node:net'
+import type { Batch } from '../commands/batch.ts'
 import type { Call } from '../commands/call.ts'
-import { Gate, ReplyMode, Session, SessionFlag } from '../commands/session.ts'
+import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.ts'
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { Input } from './input.ts'
-import type { Handle } from './native-handles.ts'
+import { type Handle, peerName, Written, write } from './native-handles.ts'
 import type { Server } from './server.ts'
 
 /** What all connections of a server read into and write from. */
@@ -21,7 +22,16 @@ export interface Wire {
   readonly decoder: Decoder
   readonly reply: Reply
   readonly call: Call
+  readonly batch: Batch
+  /** Bytes of which the running client's requests are a part. */
+  end: number
 }
+
+/** Sending more than this takes long enough to count for the longest run of commands. */
+const LONG_REPLY = 64 * 1024
+
+/** What every request begins with that is not inline. */
+const STAR = 42
 
 const CLOSING = SessionFlag.CLOSE_AFTER_REPLY | SessionFlag.CLOSE_NOW
 
@@ -32,12 +42,21 @@ export class Connection {
   lastInteraction: number
   bytesRead = 0
   private readonly server: Server
+  private readonly handle: Handle
   private input: Input | null = null
   closed = false
+  /** Writes that the kernel has not taken whole. */
+  pendingWrites = 0
+  /** `pendingOutput` when Limits last looked; since when, in seconds, it has been over the soft limit. */
+  pendingSeen = 0
+  softLimitSince = 0
+  private peerText = ''
+  private localText = ''
 
   constructor(server: Server, session: Session, handle: Handle) {
     this.server = server
     this.session = session
+    this.handle = handle
     this.createdAt = server.keyspace.now
     this.lastInteraction = this.createdAt
     const onread = { buffer: server.wire.bytes, callback: (len: number) => this.received(len) }
@@ -50,7 +69,7 @@ export class Connection {
 
   /** Bytes waiting for the peer to read them. */
   get pendingOutput(): number {
-    return this.socket.writableLength
+    return this.closed ? 0 : this.handle.writeQueueSize
   }
   /** Bytes received and not yet executed, and the room for them. */
   get inputLength(): number {
@@ -60,10 +79,47 @@ export class Connection {
     return this.input === null ? 0 : this.input.bytes.length
   }
 
+  /** `address:port` of the other end, or of ours. Asked of the system when it is first wanted. */
+  get peer(): string {
+    return (this.peerText ||= this.nameOf(false))
+  }
+  get local(): string {
+    return (this.localText ||= this.nameOf(true))
+  }
+
+  private nameOf(own: boolean): string {
+    const isUnix = (this.session.flags & SessionFlag.UNIX_SOCKET) !== 0
+    return (isUnix ? `${this.server.listener.unixSocket}:0` : peerName(this.handle, own)) || '?:0'
+  }
+
+  /** Whether the client is on this machine. */
+  get isLocal(): boolean {
+    return (this.session.flags & SessionFlag.UNIX_SOCKET) !== 0 || /^(127\.|\[::1\])/.test(this.peer)
+  }
+
+  /** The file descriptor. */
+  get fd(): number {
+    return this.closed ? -1 : (this.handle.fd ?? -1)
+  }
+
+  /** The first bytes of what was received and not executed. */
+  inputSample(lenMax: number): Uint8Array {
+    if (this.input === null) return new Uint8Array(0)
+    return this.input.bytes.slice(0, Math.min(this.input.len, lenMax))
+  }
+
+  /** The client has authenticated: what else it has sent is held to the common limits. */
+  unrestrict(): void {
+    this.server.wire.decoder.restricted = false
+    if (this.input !== null) this.input.decoder.restricted = false
+  }
+
   private received(len: number): boolean {
+    if (this.closed || (this.session.flags & CLOSING) !== 0) return true
     const { wire } = this.server
     this.bytesRead += len
     this.server.stats.bytesRead += len
+    this.server.stats.reads++
     if (this.input === null && !this.session.blocked) {
       const decoder = wire.decoder
       decoder.reset(0)
@@ -75,7 +131,7 @@ export class Connection {
       this.input.append(wire.bytes, 0, len)
       if (!this.session.blocked) this.serveInput()
     }
-    if (this.input !== null && this.input.len > this.server.queryBufferMax) this.server.refuseQueryBuffer(this)
+    if (this.input !== null && this.input.len > this.server.queryBufferMax) this.server.limits.refuseQueryBuffer(this)
     return true
   }
 
@@ -110,33 +166,61 @@ export class Connection {
     call.db = keyspace.databases[session.dbIndex]!
     reply.version = session.version
     keyspace.noTouch = (session.flags & SessionFlag.NO_TOUCH) !== 0
+    wire.end = end
     dispatcher.begin()
     this.lastInteraction = keyspace.now
     let start = decoder.requestStart
-    while (decoder.at < end) {
-      const state = decoder.decode(bytes, end)
-      if (state === COMPLETE) {
-        call.bytes = decoder.bytes
-        call.argc = decoder.argc
-        call.pos = decoder.pos
-        call.len = decoder.len
-        if ((session.gates & Gate.REPLY) !== 0) {
-          if (!this.dispatchSilenced(call)) break
-        } else if (!dispatcher.dispatch(call)) break
-        start = decoder.at
-        session.commandCount++
-        if (session.blocked || (session.flags & CLOSING) !== 0) break
-      } else if (state === EMPTY) start = decoder.at
-      else if (state === INCOMPLETE) break
+    while (decoder.at < end && !session.blocked && (session.flags & CLOSING) === 0) {
+      const state = this.gather(decoder, bytes, end)
+      start = this.executeBatch(decoder, start)
+      if (session.blocked || (session.flags & CLOSING) !== 0 || state === INCOMPLETE) break
+      if (state === EMPTY) start = decoder.at
       else if (state === FAILED) {
+        this.failProtocol(decoder.error, bytes, start, end)
         start = end
-        this.failProtocol(decoder.error)
-        break
       }
     }
     if (session.blocked) decoder.reset(start)
+    const timed = reply.length > LONG_REPLY
     this.flush(reply)
+    dispatcher.end(timed)
     if ((session.flags & CLOSING) !== 0) this.closeAfterReply()
+    return start
+  }
+
+  /** Decodes requests into the batch until it is full or something else than a plain request comes; returns the
+   *  decoder's last answer. */
+  private gather(decoder: Decoder, bytes: Uint8Array, end: number): number {
+    const { batch } = this.server.wire
+    batch.count = 0
+    decoder.first = 0
+    let state: number
+    do {
+      state = decoder.decode(bytes, end)
+      if (state !== COMPLETE) break
+      if (!batch.add(decoder) || decoder.at >= end) break
+      // An inline request has bytes of its own, and what comes before AUTH decides how what follows is read.
+    } while (decoder.bytes === bytes && bytes[decoder.at] === STAR && !decoder.restricted)
+    return state
+  }
+
+  /** Executes the batch; returns where the first request begins that was not executed. */
+  private executeBatch(decoder: Decoder, from: number): number {
+    const { call, batch } = this.server.wire
+    const { dispatcher } = this.server
+    const session = this.session
+    if (batch.count > 1) batch.prefetch(decoder, call)
+    let start = from
+    for (let index = 0; index < batch.count; index++) {
+      batch.load(index, decoder, call)
+      if ((session.gates & Gate.REPLY) !== 0) {
+        if (!this.dispatchSilenced(call)) break
+      } else if (!dispatcher.dispatch(call)) break
+      start = batch.endOf(index)
+      session.commandCount++
+      if (session.blocked || (session.flags & CLOSING) !== 0) break
+    }
+    if (batch.count > 0) session.lastCommand = call.command
     return start
   }
 
@@ -147,7 +231,7 @@ export class Connection {
     const mode = session.replyMode
     const done = this.server.dispatcher.dispatch(call)
     // The command that turns replies on again is itself answered.
-    if (session.replyMode !== ReplyMode.ON || mode === ReplyMode.SKIP) reply.truncate(mark)
+    if (session.replyMode !== ReplyMode.ON) reply.truncate(mark)
     if (mode === ReplyMode.SKIP && session.replyMode === ReplyMode.SKIP) {
       session.replyMode = ReplyMode.ON
       session.gates &= ~Gate.REPLY
@@ -155,11 +239,11 @@ export class Connection {
     return done
   }
 
-  private failProtocol(text: string): void {
+  private failProtocol(text: string, bytes: Uint8Array, pos: number, end: number): void {
     const error = protocolError(text)
-    this.server.wire.reply.error(error)
+    if (this.session.replyMode === ReplyMode.ON) this.server.wire.reply.error(error)
     this.server.dispatcher.statistics.recordError(error.code)
-    this.server.protocolFailed(this, text)
+    this.server.limits.protocolFailed(this, text, bytes, pos, end)
     this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
   }
 
@@ -167,39 +251,61 @@ export class Connection {
   private flush(reply: Reply): void {
     const len = reply.length
     if (len === 0) return
+    if (this.closed || (this.session.flags & SessionFlag.CLOSE_NOW) !== 0) return reply.drop()
+    const { limits } = this.server
+    if (len > limits.replySizeMin && !limits.replyGrew(this, len)) return reply.drop()
     this.server.stats.bytesWritten += len
     const chunks = reply.takeChunks()
-    const socket = this.socket
     if (chunks.length === 0) {
-      socket.write(reply.takeOne())
-      // Not all went out: the buffer is the socket's until it has.
-      if (socket.writableLength > 0) reply.give()
-    } else {
-      socket.cork()
-      for (const chunk of chunks) socket.write(chunk)
-      socket.uncork()
-    }
-    if (socket.writableLength > 0) this.server.outputGrew(this)
+      // Not all went out: the buffer is the write's until it has.
+      if (this.write(reply.takeOne()) === Written.LATER) reply.give()
+    } else for (const chunk of chunks) this.write(chunk)
   }
 
-  /** Sends bytes outside of the client's own turn: pushes, messages, the replies of a client that was blocked. */
+  private readonly written = (error: string | undefined): void => {
+    this.pendingWrites--
+    if (error !== undefined) this.close()
+  }
+
+  private write(bytes: Uint8Array): Written {
+    this.server.stats.writes++
+    const written = write(this.handle, bytes, this.written)
+    if (written === Written.LATER) {
+      this.pendingWrites++
+      this.server.limits.outputGrew(this)
+    } else if (written === Written.FAILED) this.close()
+    return written
+  }
+
+  /** Sends bytes outside of the client's own turn: pushes, messages, the replies of a client that was blocked.
+   *  They must not change afterwards. */
   send(bytes: Uint8Array): void {
     if (this.closed) return
     this.server.stats.bytesWritten += bytes.length
-    this.socket.write(bytes)
-    if (this.socket.writableLength > 0) this.server.outputGrew(this)
+    this.write(bytes)
   }
 
-  /** Lets a blocked client go on with what it has sent since. */
+  /** Lets a blocked client go on with what it has sent since: soon, for others' commands may be running. */
   resume(): void {
+    this.server.resumption.add(this)
+  }
+
+  /** Goes on, if nothing else runs. */
+  goOn(): void {
     this.session.blocked = false
     this.serveInput()
   }
 
-  private closeAfterReply(): void {
-    if ((this.session.flags & SessionFlag.CLOSE_NOW) !== 0) this.close()
-    else this.socket.destroySoon()
-    this.forget()
+  /** Closes when what was written has been sent; what the client sends meanwhile is not read. */
+  closeAfterReply(): void {
+    if ((this.session.flags & SessionFlag.CLOSE_NOW) !== 0) {
+      this.close()
+      return
+    }
+    this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
+    const isSent = this.pendingOutput === 0
+    this.socket.destroySoon()
+    if (isSent) this.forget()
   }
 
   /** Closes at once; what has not been sent is lost. */

@@ -17,6 +17,9 @@ export class Cron {
   private readonly clientTasks: ((connection: Connection, nowMs: number) => void)[] = []
   private walk: Iterator<Connection> | undefined
   private lastMs = 0
+  /** Time that all ticks took, and the longest of them, in milliseconds; for INFO. */
+  spentMs = 0
+  longestMs = 0
   /** DEBUG PAUSE-CRON. */
   paused = false
   /** DEBUG SET-ACTIVE-EXPIRE. */
@@ -24,7 +27,10 @@ export class Cron {
 
   constructor(server: Server) {
     this.server = server
-    server.background.add(() => this.expireNext())
+    server.background.add(
+      () => this.expireNext(),
+      (ms, cut) => this.bookExpiry(ms, cut),
+    )
     server.background.add(() => server.keyspace.reclaim())
   }
 
@@ -56,6 +62,7 @@ export class Cron {
 
   private tick(): void {
     if (this.paused) return
+    const start = performance.now()
     const { dispatcher, keyspace, background } = this.server
     dispatcher.syncClock()
     dispatcher.begin()
@@ -64,7 +71,10 @@ export class Cron {
     this.lastMs = now
     for (const task of this.tasks) task(now)
     this.walkClients(now)
-    background.wake()
+    const took = performance.now() - start
+    this.spentMs += took
+    this.longestMs = Math.max(this.longestMs, took)
+    background.run()
   }
 
   private expireNext(): boolean {
@@ -73,6 +83,13 @@ export class Cron {
       if (db.expireNext()) return true
     }
     return false
+  }
+
+  private bookExpiry(ms: number, cut: boolean): void {
+    const { keyspace, slow } = this.server
+    keyspace.stats.expireCycleMs += ms
+    if (cut) keyspace.stats.expireTimeCapReached++
+    slow.latency.note('expire-cycle', ms)
   }
 
   private walkClients(now: number): void {

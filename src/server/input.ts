@@ -11,7 +11,7 @@
  * length that was only announced takes none. */
 import type { Decoder } from '../protocol/decoder.ts'
 
-const SIZE_MIN = 16 * 1024
+const SIZE_MIN = 1024
 /** A buffer up to this size is kept for the client's next cut request while the client is busy. */
 const SIZE_KEPT_MAX = 2 * 1024 * 1024
 

@@ -1,7 +1,7 @@
 /* The log: pino, one JSON object a line, or on a terminal lines for people.
  *
  * Redis's levels map to pino's: debug to trace, verbose to debug, notice to info, warning to warn. */
-import { type Logger, destination, pino } from 'pino'
+import { destination, type Logger, pino } from 'pino'
 
 export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'> & { level: string }
 

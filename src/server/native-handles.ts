@@ -1,8 +1,10 @@
 /* Native handles: the one file that reaches below node:net's public surface.
  *
- * Two things need it. A listening handle made and bound here tells at once whether the address could be had, where
+ * Three things need it. A listening handle made and bound here tells at once whether the address could be had, where
  * `listen({ host })` only tells later: CONFIG SET port must answer yes or no. And an accepted connection's handle is given
- * to a socket of our own, whose reads land in a shared buffer. Both have been the same from Node 8 to Node 26. */
+ * to a socket of our own, whose reads land in a shared buffer. And replies are written to the handle itself: a write that
+ * the kernel takes at once makes no object, where Socket.write makes several (0.8 µs a request on Node 20). All of it has
+ * been the same from Node 12 to Node 26. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
@@ -12,6 +14,14 @@ export interface Handle {
   getpeername?(out: { address?: string; port?: number }): number
   getsockname?(out: { address?: string; port?: number }): number
   readonly fd?: number
+  /** Bytes accepted for writing that the kernel has not taken. */
+  readonly writeQueueSize: number
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number
+}
+
+interface WriteRequest {
+  oncomplete: ((status: number) => void) | null
+  buffer: Uint8Array | null
 }
 
 interface TcpHandle extends Handle {
@@ -24,7 +34,33 @@ interface TcpWrap {
   constants: { SERVER: number; UV_TCP_IPV6ONLY: number }
 }
 
-const { TCP, constants } = (process as unknown as { binding(name: string): unknown }).binding('tcp_wrap') as TcpWrap
+interface StreamWrap {
+  WriteWrap: new () => WriteRequest
+  streamBaseState: Int32Array
+  kLastWriteWasAsync: number
+}
+
+const { binding } = process as unknown as { binding(name: string): unknown }
+const { TCP, constants } = binding('tcp_wrap') as TcpWrap
+const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding('stream_wrap') as StreamWrap
+
+/** What became of a write. */
+export const Written = { ALL: 0, LATER: 1, FAILED: 2 } as const
+export type Written = (typeof Written)[keyof typeof Written]
+
+let request = new WriteWrap()
+
+/** Writes to a connection. LATER: part of `bytes` waits for the kernel; they belong to the write until `done` is called,
+ *  with an error name if the connection failed meanwhile. */
+export function write(handle: Handle, bytes: Uint8Array, done: (error: string | undefined) => void): Written {
+  const code = handle.writeBuffer(request, bytes)
+  if (code !== 0) return Written.FAILED
+  if (streamBaseState[kLastWriteWasAsync] === 0) return Written.ALL
+  request.buffer = bytes
+  request.oncomplete = (status) => done(status < 0 ? getSystemErrorName(status) : undefined)
+  request = new WriteWrap()
+  return Written.LATER
+}
 
 /** Binds and listens; answers the listening server, or the name of the error (EADDRINUSE …). */
 export function listenTcp(

@@ -1,24 +1,55 @@
 /* The server: one keyspace, its configuration and connections, and what they share. Everything that a process (main.ts)
  * or a host program (index.ts) starts is made and wired here; what each part does is its own file's matter. */
-import { randomBytes } from 'node:crypto'
+import { Batch } from '../commands/batch.ts'
 import { Call } from '../commands/call.ts'
 import { commandCommands } from '../commands/command.ts'
 import { CommandTable } from '../commands/command-table.ts'
 import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
-import { Gate, Session, SessionFlag } from '../commands/session.ts'
+import { Session, SessionFlag } from '../commands/session.ts'
+import { databaseCommands, selectCommands } from '../commands/databases.ts'
+import { keyCommands } from '../commands/keys.ts'
+import { keyExpiryCommands } from '../commands/keys-expiry.ts'
+import { keyMoveCommands } from '../commands/keys-move.ts'
+import { objectCommands } from '../commands/keys-object.ts'
+import { keyScanCommands } from '../commands/keys-scan.ts'
+import { lcsCommands } from '../commands/lcs.ts'
 import { stringCommands } from '../commands/strings.ts'
+import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
+import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
+import { clientCommands } from './commands/client.ts'
+import { configCommands } from './commands/config.ts'
+import { connectionCommands } from './commands/connection.ts'
+import { monitorCommands } from './commands/monitor.ts'
 import type { Config } from './config/config.ts'
 import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
+import { guardAgainstHttp } from './cross-protocol.ts'
+import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import { type Handle, peerName } from './native-handles.ts'
+import { Monitors } from './monitors.ts'
+import { Pause } from './pause.ts'
+import { debugCommands } from './commands/debug.ts'
+import { infoCommands } from './commands/info.ts'
+import { latencyCommands } from './commands/latency.ts'
+import { lolwutCommands } from './commands/lolwut.ts'
+import { memoryCommands } from './commands/memory.ts'
+import { replicationCommands } from './commands/replication.ts'
+import { shutdownCommands } from './commands/shutdown.ts'
+import { slowlogCommands } from './commands/slowlog.ts'
+import { timeCommands } from './commands/time.ts'
+import { randomId } from './random-id.ts'
+import { Resumption } from './resumption.ts'
+import { SlowCommands } from './slow-commands.ts'
+import { Vitals } from './vitals.ts'
+import { Waiting } from './waiting.ts'
 
 const READ_SIZE = 64 * 1024
 const REPLY_SIZE = 1024 * 1024
@@ -38,6 +69,9 @@ export class ServerStats {
   rejectedConnections = 0
   bytesRead = 0
   bytesWritten = 0
+  /** Times that something was read from, or written to, a connection. */
+  reads = 0
+  writes = 0
 }
 
 export class Server {
@@ -54,8 +88,22 @@ export class Server {
   readonly cron: Cron
   readonly listener: Listener
   readonly stats = new ServerStats()
+  readonly vitals: Vitals
+  readonly slow: SlowCommands
+  readonly waiting: Waiting
+  readonly authentication: Authentication
+  readonly resumption = new Resumption(this.background)
+  readonly pause: Pause
+  readonly monitors: Monitors
+  readonly limits: Limits
+  /** Ends the waiting of a client that is blocked on keys, as if its time had run out or with an error; false if it is
+   *  not. Whoever lets clients block sets it. */
+  unblock: ((connection: Connection, asError: boolean) => boolean) | null = null
+  private readonly sessionEnders: ((connection: Connection) => void)[] = []
   readonly startedAt = Date.now()
-  readonly runId = randomBytes(20).toString('hex')
+  readonly runId = randomId()
+  /** Names the history of the data. */
+  replicationId = randomId()
   queryBufferMax = 0
   private nextClientId = 1
   // Copies of directives that every new connection needs.
@@ -74,14 +122,51 @@ export class Server {
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
     const reply = new Reply(REPLY_SIZE)
     const call = new Call(this.keyspace, new Session(0), reply)
-    this.wire = { bytes: new Uint8Array(READ_SIZE), decoder: new Decoder(), reply, call }
-    this.listener = new Listener((handle, unix) => this.accept(handle, unix), (message) => this.log.warn(message))
+    this.wire = { bytes: new Uint8Array(READ_SIZE), decoder: new Decoder(), reply, call, batch: new Batch(this.table), end: 0 }
+    this.listener = new Listener(
+      (handle, unix) => this.accept(handle, unix),
+      (message) => this.log.warn(message),
+    )
     this.cron = new Cron(this)
+    this.vitals = new Vitals(this)
+    this.slow = new SlowCommands(this)
+    this.waiting = new Waiting(this)
+    this.authentication = new Authentication(this.config, this.connections)
+    this.pause = new Pause(this)
+    this.monitors = new Monitors(this)
+    this.limits = new Limits(this)
+    this.onSessionEnd((connection) => this.monitors.forget(connection))
+    guardAgainstHttp(this)
     this.followConfig()
   }
 
   private families(): (readonly Command[])[] {
-    return [stringCommands, commandCommands(this.table)]
+    return [
+      stringCommands,
+      stringRangeCommands,
+      lcsCommands,
+      keyCommands,
+      keyExpiryCommands,
+      keyScanCommands,
+      keyMoveCommands,
+      objectCommands,
+      databaseCommands,
+      selectCommands,
+      commandCommands(this.table),
+      connectionCommands(this),
+      clientCommands(this),
+      configCommands(this),
+      monitorCommands(this),
+      infoCommands(this),
+      memoryCommands(this),
+      slowlogCommands(this),
+      latencyCommands(this),
+      debugCommands(this),
+      timeCommands(this),
+      replicationCommands(this),
+      shutdownCommands(this),
+      lolwutCommands,
+    ]
   }
 
   private followConfig(): void {
@@ -117,6 +202,7 @@ export class Server {
   /** Begins to listen, and the cron; false after logging why an address could not be had. */
   start(): boolean {
     const { config, log } = this
+    this.limits.fitMaxClients()
     if (!this.bindTcp()) {
       log.warn(`Failed listening on port ${config.number('port')} (tcp), aborting.`)
       return false
@@ -145,8 +231,7 @@ export class Server {
     }
     const session = new Session(this.nextClientId++)
     if (unix) session.flags |= SessionFlag.UNIX_SOCKET
-    session.authenticated = !this.passwordSet
-    if (this.passwordSet) session.gates |= Gate.UNAUTHENTICATED
+    this.authentication.begin(session)
     const connection = new Connection(this, session, handle)
     if (!unix && this.keepAliveSeconds > 0) connection.socket.setKeepAlive(true, this.keepAliveSeconds * 1000)
     this.connections.set(session.id, connection)
@@ -157,29 +242,30 @@ export class Server {
   private turnAway(handle: Handle, message: Uint8Array): void {
     const connection = new Connection(this, new Session(0), handle)
     connection.send(message)
-    connection.socket.destroySoon()
+    connection.closeAfterReply()
+  }
+
+  /** Adds what is to be done when a session ends: its client has gone, or begins anew with RESET. */
+  onSessionEnd(ender: (connection: Connection) => void): void {
+    this.sessionEnders.push(ender)
+  }
+
+  endSession(connection: Connection): void {
+    for (const ender of this.sessionEnders) ender(connection)
   }
 
   disconnected(connection: Connection): void {
-    this.connections.delete(connection.session.id)
-  }
-
-  /** A client does not read as fast as it is written to: `pendingOutput` bytes wait. */
-  outputGrew(_connection: Connection): void {}
-
-  /** A client sent more than client-query-buffer-limit without a whole request in it. */
-  refuseQueryBuffer(connection: Connection): void {
-    this.log.warn(`Closing client that reached max query buffer length: id=${connection.session.id}`)
-    connection.close()
-  }
-
-  protocolFailed(connection: Connection, text: string): void {
-    this.log.debug(`Protocol error (${text}) from client: id=${connection.session.id}`)
+    if (!this.connections.delete(connection.session.id)) return
+    this.pause.forget(connection)
+    this.endSession(connection)
   }
 
   /** Stops listening, and closes every connection. */
   close(): void {
     this.cron.stop()
+    this.vitals.close()
+    this.waiting.close()
+    this.pause.close()
     this.listener.close()
     for (const connection of this.connections.values()) connection.close()
   }

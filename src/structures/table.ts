@@ -1,7 +1,7 @@
 /* Table: a hash table of entries by key, by extendible hashing (Fagin 1979; the segments as in Dragonfly's Dash table,
  * the buckets as in Valkey's hashtable). It serves as the keyspace, and as the large form of hashes and sets.
  *
- *   root   | count | depth | directory | bits | deepest | segments |
+ *   root   | count | depth | directory | bits | deepest | segments | overflows |
  *
  *   directory   2^depth pairs, found by the hash's top `depth` bits; neighbours may share a segment
  *          | segment, its depth | segment, its depth | …
@@ -20,7 +20,7 @@
  *
  * Always: an entry is in the bucket chain its hash names; refs are dense from slot 0 of the chain on (only the last
  * bucket of a chain has room); a segment's count and the root's are true; bits < SEGMENT_BITS only while depth is 0;
- * `deepest` segments have the directory's depth.
+ * `deepest` segments have the directory's depth; `overflows` overflow buckets are in use.
  *
  * A lookup touches the directory, one bucket, one entry. 8 to 13 bytes an entry while growing. The table never frees
  * or allocates entries. Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
@@ -28,7 +28,7 @@ import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { randomBelow } from '../lib/random.ts'
 import { hashBytes } from '../lib/siphash.ts'
-import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
+import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
 import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK, keyLenOf, keyPosOf } from './entry-head.ts'
 
 // Words of the root.
@@ -38,7 +38,8 @@ const DIRECTORY = 2
 const BITS = 3
 const DEEPEST = 4
 const SEGMENTS = 5
-const ROOT_SIZE = 6 * 4
+const OVERFLOWS = 6
+const ROOT_SIZE = 7 * 4
 
 // Words of a bucket.
 const LINE_WORDS = 16
@@ -76,6 +77,8 @@ export class Table {
   private foundBucket = 0
   private foundSlot = 0
   private foundHash = 0
+  /** Overflow buckets that the operation at hand has added less those it freed; booked at its end. */
+  private overflowChange = 0
   /** The refs of a segment being split, joined or rebuilt. Grows to the largest segment seen. */
   private moving = new Int32Array(1024)
 
@@ -100,6 +103,7 @@ export class Table {
     memory.setWord(root, BITS, bits)
     memory.setWord(root, DEEPEST, 1)
     memory.setWord(root, SEGMENTS, 1)
+    memory.setWord(root, OVERFLOWS, 0)
     return root
   }
 
@@ -110,6 +114,19 @@ export class Table {
   /** Buckets of the table, overflow buckets aside. */
   bucketCount(root: Ref): number {
     return this.memory.word(root, SEGMENTS) << this.memory.word(root, BITS)
+  }
+
+  /** Bytes of an empty table. */
+  get emptyBytes(): number {
+    return blockSizeFor(ROOT_SIZE) + blockSizeFor(8) + blockSizeFor(((1 << BITS_MIN) + 1) * LINE_SIZE)
+  }
+
+  /** Bytes of the table's own blocks; its entries are the caller's. */
+  bytes(root: Ref): number {
+    const memory = this.memory
+    const segmentSize = blockSizeFor(((1 << memory.word(root, BITS)) + 1) * LINE_SIZE)
+    const own = memory.capacity(root) + memory.capacity(memory.word(root, DIRECTORY) as Ref)
+    return own + memory.word(root, SEGMENTS) * segmentSize + memory.word(root, OVERFLOWS) * LINE_SIZE
   }
 
   /** The entry with this key, or NONE. `hash` is `hashBytes` of the key. */
@@ -150,6 +167,44 @@ export class Table {
     }
   }
 
+  /** Reads the line of the bucket that `hash` names, so that it is in the cache when it is wanted; what is returned
+   *  means nothing. Called for several hashes in a row, the reads overlap, where those of finds wait for each other. */
+  prefetchBucket(root: Ref, hash: number): number {
+    const chunks = this.memory.words
+    const rootWords = chunks[root >>> CHUNK_SHIFT]!
+    const rootPos = (root & CHUNK_MASK) << 2
+    const directory = rootWords[rootPos + DIRECTORY]!
+    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
+    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
+    const segment = directoryWords[pair]!
+    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
+    return chunks[segment >>> CHUNK_SHIFT]![((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)]!
+  }
+
+  /** As `prefetchBucket`, for the first line of the entry that `hash` probably names; the bucket should be there. */
+  prefetchEntry(root: Ref, hash: number): number {
+    const chunks = this.memory.words
+    const rootWords = chunks[root >>> CHUNK_SHIFT]!
+    const rootPos = (root & CHUNK_MASK) << 2
+    const directory = rootWords[rootPos + DIRECTORY]!
+    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
+    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
+    const segment = directoryWords[pair]!
+    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
+    const words = chunks[segment >>> CHUNK_SHIFT]!
+    const bucket = ((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)
+    const pattern = Math.imul(hash & 0xff, ONES)
+    for (let group = 0; group < 3; group++) {
+      const diff = words[bucket + group]! ^ pattern
+      const hits = (diff - ONES) & ~diff & HIGHS
+      if (hits === 0) continue
+      const slot = SLOT_0 + (group << 2) + ((31 - Math.clz32(hits & -hits)) >>> 3)
+      const entry = words[bucket + slot]!
+      return chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
+    }
+    return 0
+  }
+
   private hasKey(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     const chunk = entry >>> CHUNK_SHIFT
     const words = this.memory.words[chunk]!
@@ -177,10 +232,16 @@ export class Table {
     const memory = this.memory
     const words = this.foundWords
     const bucket = this.foundBucket
-    // The chain stays dense: its last entry fills the hole.
-    let tailWords = words
-    let tail = bucket
-    let beforeWords = words
+    // The chain stays dense: its last entry fills the hole. It is walked from its head on, since a bucket that loses its
+    // last entry must be taken off the one before.
+    const hash = this.foundHash
+    const pair = this.pairOf(root, hash)
+    const directory = memory.word(root, DIRECTORY) as Ref
+    const segment = memory.word(directory, pair) as Ref
+    const line = ((hash << memory.word(directory, pair + 1)) >>> (32 - memory.word(root, BITS))) + 1
+    let tailWords = memory.wordsOf(segment)
+    let tail = ((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)
+    let beforeWords = tailWords
     let before = -1
     for (let next = tailWords[tail + NEXT]!; next !== 0; next = tailWords[tail + NEXT]!) {
       beforeWords = tailWords
@@ -197,8 +258,10 @@ export class Table {
       const overflow = beforeWords[before + NEXT]! as Ref
       beforeWords[before + NEXT] = NONE
       memory.free(overflow)
+      this.overflowChange--
     }
-    this.afterRemoval(root, this.foundHash)
+    this.afterRemoval(root, hash)
+    if (this.overflowChange !== 0) this.bookOverflows(root)
   }
 
   /** Adds an entry whose key is not in the table. Allocates. */
@@ -214,6 +277,12 @@ export class Table {
     memory.setWord(segment, COUNT, count)
     memory.setWord(root, COUNT, memory.word(root, COUNT) + 1)
     if (count > LOAD_MAX << bits) this.grow(root, segment, pair, depth, bits)
+    if (this.overflowChange !== 0) this.bookOverflows(root)
+  }
+
+  private bookOverflows(root: Ref): void {
+    this.memory.setWord(root, OVERFLOWS, this.memory.word(root, OVERFLOWS) + this.overflowChange)
+    this.overflowChange = 0
   }
 
   /** Lists one bucket's entries in `found` and returns the next position, SCAN_END after the last.
@@ -298,6 +367,7 @@ export class Table {
       this.freeOverflow(segment, line << LINE_SHIFT)
     }
     memory.free(segment)
+    this.overflowChange = 0 // nobody will ask
     const next = (Math.floor(position / width) + 1) * width
     if (next === SCAN_END) {
       memory.free(directory)
@@ -329,6 +399,7 @@ export class Table {
     while (slot < LINE_WORDS && words[bucket + slot] !== NONE) slot++
     if (slot === LINE_WORDS) {
       const overflow = memory.allocZeroed(LINE_SIZE)
+      this.overflowChange++
       words[bucket + NEXT] = overflow
       words = memory.wordsOf(overflow)
       bucket = (overflow & CHUNK_MASK) << 2
@@ -514,6 +585,7 @@ export class Table {
     while (next !== NONE) {
       const after = memory.word(next, NEXT) as Ref
       memory.free(next)
+      this.overflowChange--
       next = after
     }
   }
@@ -537,6 +609,17 @@ export class Table {
     const larger = new Int32Array(this.found.length * 2)
     larger.set(this.found)
     this.found = larger
+  }
+
+  /** How many buckets hold 0, 1, 2 … entries, those of their overflow buckets included. Visits every bucket. */
+  chainLengths(root: Ref): number[] {
+    const lengths: number[] = [0]
+    for (let position = 0; position !== SCAN_END; ) {
+      position = this.scan(root, position)
+      while (lengths.length <= this.foundCount) lengths.push(0)
+      lengths[this.foundCount]!++
+    }
+    return lengths
   }
 
   /** The essay's "Always". */
@@ -565,6 +648,11 @@ export class Table {
     assert(total === this.count(root), 'the count is the sum over the segments')
     assert(segments === memory.word(root, SEGMENTS), 'segments are counted')
     assert(deepest === memory.word(root, DEEPEST), 'deepest segments are counted')
+    let overflows = 0
+    this.chainLengths(root).forEach((buckets, length) => {
+      overflows += buckets * Math.max(0, Math.ceil(length / SLOTS) - 1)
+    })
+    assert(overflows === memory.word(root, OVERFLOWS), 'overflow buckets are counted')
   }
 
   private verifySegment(segment: Ref, bits: number, depth: number, prefix: number): number {

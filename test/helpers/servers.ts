@@ -92,7 +92,7 @@ export class TestServer {
     return RawClient.connect(this.port)
   }
 
-  /** Sends the signal and waits for the end; after 20 s kills the process and throws. Deletes a directory of its own. */
+  /** Sends the signal and waits for the end; after 20 s it kills, and throws. The server's own directory is deleted. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.process.kill(signal)
     let late = false

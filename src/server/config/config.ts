@@ -45,9 +45,15 @@ interface Entry {
   readonly setting: Setting
 }
 
+/** One of the pairs of a CONFIG SET. */
 interface Change {
-  readonly entry: Entry
-  readonly value: string
+  /** As it is said in an error: a directive's own name or its alias. */
+  readonly name: string
+  readonly setting: Setting
+  readonly wanted: string
+  /** As CONFIG GET showed it before, and the value itself. */
+  readonly shown: string
+  readonly before: KindValues[Kind]
 }
 
 export class Config {
@@ -198,43 +204,37 @@ export class Config {
     if (args.length === 0 || args.length % 2 !== 0) return 'ERR syntax error'
     const changes = this.changesOf(args, caller)
     if (typeof changes === 'string') return changes
-    const before = changes.map(({ entry }) => entry.setting.value)
-    const shownBefore = changes.map(({ entry }) => this.show(entry.setting))
-    for (const { entry, value } of changes) {
-      const error = entry.setting.parse(this.split(entry.setting, value), this.context(false), this.around(false))
+    for (const { name, setting, wanted } of changes) {
+      const error = setting.parse(this.split(setting, wanted), this.context(false), this.around(false))
       if (error === undefined) continue
-      this.restore(changes, before)
-      return failure(entry.name, error)
+      this.restore(changes)
+      return failure(name, error)
     }
     const touched = changes.filter(
-      ({ entry: { setting } }, i) => setting.directive.flags & Flag.VOLATILE || this.show(setting) !== shownBefore[i],
+      ({ setting, shown }) => setting.directive.flags & Flag.VOLATILE || this.show(setting) !== shown,
     )
-    const error = this.apply(touched, changes, before)
-    if (error === undefined) for (const setting of settingsOf(touched)) this.changed(setting)
-    return error
+    const error = this.apply(touched, changes)
+    if (error !== undefined) return error
+    for (const setting of new Set(touched.map((change) => change.setting))) this.changed(setting)
+    return undefined
   }
 
-  private apply(
-    touched: readonly Change[],
-    changes: readonly Change[],
-    before: readonly KindValues[Kind][],
-  ): string | undefined {
+  /** Runs the onApply listeners of what has changed. When one fails, everything is as before. */
+  private apply(touched: readonly Change[], changes: readonly Change[]): string | undefined {
     const ran: (() => string | undefined)[] = []
-    for (const { entry } of touched) {
-      const applier = this.appliers.get(entry.setting)
+    for (const { name, setting } of touched) {
+      const applier = this.appliers.get(setting)
       if (!applier || ran.includes(applier)) continue
       ran.push(applier)
       const error = applier()
       if (error === undefined) continue
-      this.warn(
-        `Failed applying new configuration. Possibly related to new ${entry.name} setting. Restoring previous settings.`,
-      )
-      this.restore(changes, before)
+      this.warn(`Failed applying new configuration, possibly the new ${name} setting. Restoring previous settings.`)
+      this.restore(changes)
       for (const again of ran) {
         const problem = again()
         if (problem !== undefined) this.warn(`Failed applying restored failed CONFIG SET command: ${problem}`)
       }
-      return failure(entry.name, error)
+      return failure(name, error)
     }
     return undefined
   }
@@ -243,15 +243,17 @@ export class Config {
   private changesOf(args: readonly string[], caller: SetCaller): Change[] | string {
     const changes: Change[] = []
     for (let i = 0; i < args.length; i += 2) {
-      const name = args[i] ?? ''
-      const entry = this.entries.get(lower(name))
-      if (!entry) return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`
-      const { flags } = entry.setting.directive
-      if (flags & Flag.IMMUTABLE) return failure(name, "can't set immutable config")
-      if (flags & Flag.PROTECTED && !this.mayProtected(caller)) return failure(name, "can't set protected config")
+      const said = args[i] ?? ''
+      const entry = this.entries.get(lower(said))
+      if (!entry) return `ERR Unknown option or number of arguments for CONFIG SET - '${said}'`
+      const { name, setting } = entry
+      const { flags } = setting.directive
+      if (flags & Flag.IMMUTABLE) return failure(said, "can't set immutable config")
+      if (flags & Flag.PROTECTED && !this.mayProtected(caller)) return failure(said, "can't set protected config")
       if (flags & Flag.DENY_LOADING && caller.loading) return 'LOADING Redis is loading the dataset in memory'
-      if (changes.some((change) => change.entry === entry)) return failure(name, 'duplicate parameter')
-      changes.push({ entry, value: args[i + 1] ?? '' })
+      if (changes.some((change) => change.name === name)) return failure(said, 'duplicate parameter')
+      const shown = this.show(setting)
+      changes.push({ name, setting, wanted: args[i + 1] ?? '', shown, before: setting.value })
     }
     return changes
   }
@@ -261,22 +263,12 @@ export class Config {
     return allowed === 'yes' || (allowed === 'local' && caller.local)
   }
 
-  private restore(changes: readonly Change[], before: readonly KindValues[Kind][]): void {
-    for (const [
-      i,
-      {
-        entry: { setting },
-      },
-    ] of changes.entries()) {
-      const value = before[i]!
-      setting.restore(value)
-      if (setting.directive.kind !== 'directory' || value === this.directory.path()) continue
-      const error = this.directory.change(String(value))
-      if (error !== undefined) {
-        this.warn(
-          `Failed restoring failed CONFIG SET command. Error setting dir to '${toText(String(value))}': ${error}`,
-        )
-      }
+  private restore(changes: readonly Change[]): void {
+    for (const { setting, before } of changes) {
+      setting.restore(before)
+      if (setting.directive.kind !== 'directory' || before === this.directory.path()) continue
+      const error = this.directory.change(String(before))
+      if (error !== undefined) this.warn(`Failed restoring failed CONFIG SET command. Error setting dir: ${error}`)
     }
   }
 
@@ -309,8 +301,4 @@ export class Config {
 
 function failure(name: string, reason: string): string {
   return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`
-}
-
-function settingsOf(changes: readonly Change[]): Set<Setting> {
-  return new Set(changes.map(({ entry }) => entry.setting))
 }

@@ -2,7 +2,7 @@
  *
  * `parse` gets the arguments after the directive's name (CONFIG SET's value as one, or split at spaces for a MULTI_ARG
  * directive) and answers the new value or the reason, in Redis's words. `lines` are what CONFIG REWRITE writes: `force`
- * says that they are written even where the file had none, which is how a value that differs from its default gets in. */
+ * says that they are written even where the file had none, so that a value other than the default gets in. */
 import type { Directive, Kind, KindValues, OutputLimits } from './directive.ts'
 import { formatEvents, parseEvents } from './events.ts'
 import { formatNumber, formatNumberLine, formatSize, looseInteger, memorySize, parseNumber } from './numbers.ts'

@@ -10,7 +10,7 @@
  * The line after "at line" counts as Redis does: within one file, or within the file, standard input and arguments
  * taken as one text. The last line, which Redis lacks, says where that really is.
  *
- * An `include` is read where it stands. Unlike in Redis 7.2, the `save` lines after it still add up with those before. */
+ * An `include` is read where it stands. Unlike in Redis 7.2, `save` lines after it still add up with those before. */
 import { appendFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { type CommandLine, helpText, parseCommandLine, versionText } from './command-line.ts'

@@ -58,10 +58,14 @@ describe('a configuration file', () => {
   test('may rename commands and declare users, as the layers above allow', () => {
     const seen: (readonly string[])[] = []
     const instructions = {
-      renameCommand: (from: string, to: string) => (
-        seen.push([from, to]), from === 'nosuch' ? 'No such command' : undefined
-      ),
-      user: (args: readonly string[]) => (seen.push(args), undefined),
+      renameCommand(from: string, to: string) {
+        seen.push([from, to])
+        return from === 'nosuch' ? 'No such command' : undefined
+      },
+      user(args: readonly string[]) {
+        seen.push(args)
+        return undefined
+      },
     }
     started(['--rename-command', 'CONFIG', '', '--user', 'a', 'on', '+@all'], instructions)
     expect(seen).toEqual([

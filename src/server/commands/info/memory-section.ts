@@ -1,0 +1,78 @@
+/* INFO memory: what is used, what it is used for, and what the process takes of the machine (memory-figures.ts). */
+import { totalmem } from 'node:os'
+import { bytesToHuman } from '../../../lib/units.ts'
+import {
+  allocatorOverhead,
+  fragmentation,
+  memoryFigures,
+  processOverhead,
+  totalOverhead,
+} from '../../memory-figures.ts'
+import type { Server } from '../../server.ts'
+import { type Fields, fields, percent, ratio } from './fields.ts'
+
+/** No scripts and functions yet. */
+const SCRIPTING: Fields = {
+  used_memory_lua: 0,
+  used_memory_vm_eval: 0,
+  used_memory_lua_human: bytesToHuman(0),
+  used_memory_scripts_eval: 0,
+  number_of_cached_scripts: 0,
+  number_of_functions: 0,
+  number_of_libraries: 0,
+  used_memory_vm_functions: 0,
+  used_memory_vm_total: 0,
+  used_memory_vm_total_human: bytesToHuman(0),
+  used_memory_functions: 0,
+  used_memory_scripts: 0,
+  used_memory_scripts_human: bytesToHuman(0),
+}
+
+export function memorySection(server: Server): string {
+  const { config, keyspace } = server
+  const figures = memoryFigures(server)
+  const maxmemory = config.number('maxmemory')
+  const total = totalOverhead(figures)
+  return fields({
+    used_memory: figures.used,
+    used_memory_human: bytesToHuman(figures.used),
+    used_memory_rss: figures.resident,
+    used_memory_rss_human: bytesToHuman(figures.resident),
+    used_memory_peak: figures.peak,
+    used_memory_peak_human: bytesToHuman(figures.peak),
+    used_memory_peak_perc: percent(figures.peakPercent),
+    used_memory_overhead: figures.overhead,
+    used_memory_startup: figures.startup,
+    used_memory_dataset: figures.dataset,
+    used_memory_dataset_perc: percent(figures.datasetPercent),
+    allocator_allocated: figures.allocated,
+    allocator_active: figures.active,
+    allocator_resident: figures.reserved,
+    total_system_memory: totalmem(),
+    total_system_memory_human: bytesToHuman(totalmem()),
+    ...SCRIPTING,
+    maxmemory,
+    maxmemory_human: bytesToHuman(maxmemory),
+    maxmemory_policy: config.choice('maxmemory-policy'),
+    allocator_frag_ratio: ratio(fragmentation(figures).ratio),
+    allocator_frag_bytes: fragmentation(figures).bytes,
+    allocator_rss_ratio: ratio(allocatorOverhead(figures).ratio),
+    allocator_rss_bytes: allocatorOverhead(figures).bytes,
+    rss_overhead_ratio: ratio(processOverhead(figures).ratio),
+    rss_overhead_bytes: processOverhead(figures).bytes,
+    mem_fragmentation_ratio: ratio(total.ratio),
+    mem_fragmentation_bytes: total.bytes,
+    mem_not_counted_for_evict: 0,
+    mem_replication_backlog: 0,
+    mem_total_replication_buffers: 0,
+    mem_clients_slaves: 0,
+    mem_clients_normal: figures.clients,
+    mem_cluster_links: 0,
+    mem_aof_buffer: 0,
+    mem_allocator: 'arena',
+    active_defrag_running: 0,
+    lazyfree_pending_objects: keyspace.pendingFrees,
+    lazyfreed_objects: keyspace.stats.lazyFreed,
+    cinnabar_js_heap_used: process.memoryUsage().heapUsed,
+  })
+}

@@ -1,0 +1,35 @@
+/* TIME, LASTSAVE: what the clock says, and what it said when the data was last on disk. */
+import type { Call } from '../../commands/call.ts'
+import { Category, type Command, type CommandGroup, Flag, group } from '../../commands/definition.ts'
+import type { Server } from '../server.ts'
+
+function time({ reply }: Call, server: Server): void {
+  const us = server.dispatcher.nowUs
+  const seconds = Math.floor(us / 1e6)
+  reply.array(2)
+  reply.bulkInteger(seconds)
+  reply.bulkInteger(us - seconds * 1e6)
+}
+
+export function timeCommands(server: Server): readonly Command[] {
+  return group('server', {
+    LASTSAVE: {
+      summary: 'Tells when the dataset was last saved, as a Unix time.',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      flags: Flag.LOADING | Flag.STALE | Flag.FAST,
+      categories: Category.ADMIN | Category.DANGEROUS,
+      tips: ['nondeterministic_output'],
+      // Until the first save, the time of the start.
+      run: (call) => call.reply.integer(Math.floor(server.startedAt / 1000)),
+    },
+    TIME: {
+      summary: 'Tells the time, in seconds and microseconds.',
+      since: '2.6.0',
+      complexity: 'O(1)',
+      flags: Flag.LOADING | Flag.STALE | Flag.FAST,
+      tips: ['nondeterministic_output'],
+      run: (call) => time(call, server),
+    },
+  } satisfies CommandGroup)
+}

@@ -1,0 +1,6 @@
+/* Forty random hexadecimal digits: the name of a run, of a history of the data. */
+import { randomBytes } from 'node:crypto'
+
+export function randomId(): string {
+  return randomBytes(20).toString('hex')
+}

@@ -1,0 +1,78 @@
+/* Vitals: how the server is: its memory as a whole, its rates, its event loop, its clients' buffers.
+ *
+ * Counters that cost nothing are kept where things happen (Dispatcher, Connection, Keyspace, ServerStats); here is what
+ * must be sampled (`sample`, a task of the cron), and the one place that sets all of it back (`reset`: CONFIG
+ * RESETSTAT). */
+import { KeyspaceStats } from '../keyspace/keyspace.ts'
+import { ClientBuffers } from './client-buffers.ts'
+import { EventLoop } from './event-loop.ts'
+import { Rates } from './rates.ts'
+import { type Server, ServerStats } from './server.ts'
+
+export class Vitals {
+  readonly rates = new Rates()
+  readonly loop: EventLoop
+  readonly clientBuffers = new ClientBuffers()
+  /** Bytes used before there was any data. */
+  readonly startupBytes: number
+  private sampledPeakBytes = 0
+  private readonly server: Server
+
+  constructor(server: Server) {
+    this.server = server
+    this.loop = new EventLoop(server)
+    this.startupBytes = this.usedBytes
+    server.cron.every(() => this.sample())
+  }
+
+  /** Bytes that the server holds for data and for traffic: used_memory. The JavaScript heap is not in it: its size says
+   *  little about either. */
+  get usedBytes(): number {
+    const { usedBytes, overheadBytes } = this.server.keyspace.memory
+    return usedBytes + overheadBytes + this.trafficBytes
+  }
+
+  /** Bytes of the buffers that requests come in through and replies leave by. */
+  get trafficBytes(): number {
+    const { bytes, reply } = this.server.wire
+    return bytes.length + reply.capacity + this.clientBuffers.bytes
+  }
+
+  /** The most that `usedBytes` has been: after every run of commands, and whenever sampled. */
+  get peakBytes(): number {
+    const used = this.usedBytes
+    const peakOfRuns = this.server.dispatcher.memoryPeakBytes + used - this.server.keyspace.memory.usedBytes
+    this.sampledPeakBytes = Math.max(this.sampledPeakBytes, used, peakOfRuns)
+    return this.sampledPeakBytes
+  }
+
+  private sample(): void {
+    const nowMs = performance.now()
+    if (!this.rates.isDue(nowMs)) return
+    const { dispatcher, stats, connections } = this.server
+    this.rates.sample(nowMs, {
+      commands: dispatcher.statistics.totalCalls,
+      inputBytes: stats.bytesRead,
+      outputBytes: stats.bytesWritten,
+      loopCycles: this.loop.cycles,
+      loopActiveUs: this.loop.activeUs,
+    })
+    this.clientBuffers.sample(connections)
+    this.sampledPeakBytes = this.peakBytes
+  }
+
+  /** Sets the statistics back to zero. The memory's peak stays, as in Redis. */
+  reset(): void {
+    const { server } = this
+    server.dispatcher.resetStatistics()
+    server.keyspace.stats = new KeyspaceStats()
+    Object.assign(server.stats, new ServerStats())
+    this.loop.reset()
+    this.rates.reset()
+  }
+
+  /** Stops watching. */
+  close(): void {
+    this.loop.close()
+  }
+}

@@ -1,0 +1,80 @@
+/* Waiting: clients that asked to wait for something other than a key (WAIT, WAITAOF), each until it comes or its time is
+ * up. What they sent meanwhile stays in their input buffers. */
+import type { Call } from '../commands/call.ts'
+import { ReplyMode } from '../commands/session.ts'
+import { type ErrorReply, UNBLOCKED } from '../protocol/errors.ts'
+import type { Connection } from './connection.ts'
+import type { Server } from './server.ts'
+
+/** Longest time that a timer takes. */
+const TIMER_MAX_MS = 2 ** 31 - 1
+
+interface Wait {
+  readonly connection: Connection
+  /** What the client is answered when its time is up. */
+  readonly answer: Uint8Array
+  /** Unix time in milliseconds; 0: it waits for ever. */
+  readonly end: number
+  timer: NodeJS.Timeout | undefined
+}
+
+export class Waiting {
+  private readonly server: Server
+  /** By client id. */
+  private readonly waits = new Map<number, Wait>()
+
+  constructor(server: Server) {
+    this.server = server
+    const others = server.unblock
+    server.unblock = (connection, asError) =>
+      this.unblock(connection, asError ? UNBLOCKED : undefined) || others?.(connection, asError) === true
+    server.onSessionEnd((connection) => this.forget(connection))
+  }
+
+  /** Clients whose wait has an end. */
+  get timedCount(): number {
+    let count = 0
+    for (const wait of this.waits.values()) if (wait.end > 0) count++
+    return count
+  }
+
+  /** Makes the caller wait until `end` (Unix time in milliseconds, 0 for ever), and then answers. */
+  begin(call: Call, end: number, answer: Uint8Array): void {
+    const connection = this.server.connections.get(call.session.id)
+    if (connection === undefined) return call.reply.raw(answer) // nobody to wait: a script, a program
+    const wait: Wait = { connection, answer, end, timer: undefined }
+    call.session.blocked = true
+    this.waits.set(call.session.id, wait)
+    if (end > 0) this.watch(wait)
+  }
+
+  private watch(wait: Wait): void {
+    const left = wait.end - Date.now()
+    const next = () => (left > TIMER_MAX_MS ? this.watch(wait) : void this.unblock(wait.connection))
+    wait.timer = setTimeout(next, Math.max(0, Math.min(left, TIMER_MAX_MS)))
+  }
+
+  /** Ends a client's wait as if its time were up, or with an error; false if it does not wait here. */
+  unblock(connection: Connection, error?: ErrorReply): boolean {
+    const wait = this.waits.get(connection.session.id)
+    if (wait === undefined) return false
+    this.forget(connection)
+    if (error !== undefined) this.server.dispatcher.statistics.recordError(error.code)
+    if (connection.session.replyMode === ReplyMode.ON) connection.send(error?.bytes ?? wait.answer)
+    connection.resume()
+    return true
+  }
+
+  /** The client waits no more, or has gone. */
+  forget(connection: Connection): void {
+    const wait = this.waits.get(connection.session.id)
+    if (wait === undefined) return
+    clearTimeout(wait.timer)
+    this.waits.delete(connection.session.id)
+  }
+
+  close(): void {
+    for (const { timer } of this.waits.values()) clearTimeout(timer)
+    this.waits.clear()
+  }
+}

@@ -1,0 +1,231 @@
+import { describe, expect, test } from 'vitest'
+import { encode, RawClient } from '../helpers/raw-client.ts'
+import { sleep, startCinnabar } from '../helpers/servers.ts'
+import { ask, body, connect, describeClient, eventually, listClients, OK, useServer } from './support.ts'
+
+const SYNTAX = '-ERR syntax error\r\n'
+
+describe('CLIENT LIST and INFO', () => {
+  const server = useServer()
+
+  test("describe a client in Redis 7.2's fields", async () => {
+    const client = await connect(server())
+    const port = (client.socket.address() as { port: number }).port
+    await ask(client, 'CLIENT', 'SETINFO', 'LIB-VER', '1.2')
+    const line = body(await ask(client, 'CLIENT', 'INFO'))
+    expect(line).toMatch(
+      new RegExp(
+        `^id=\\d+ addr=127\\.0\\.0\\.1:${port} laddr=127\\.0\\.0\\.1:${server().port} fd=\\d+ name= age=0 idle=0 flags=N ` +
+          'db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=\\d+ argv-mem=10 multi-mem=0 rbs=\\d+ rbp=\\d+ obl=0 oll=0 ' +
+          'omem=0 tot-mem=\\d+ events=r cmd=client\\|info user=default redir=-1 resp=2 lib-name= lib-ver=1\\.2\\n$',
+      ),
+    )
+  })
+
+  test('list all, or those of a type or an id', async () => {
+    const [first, second] = [await connect(server()), await connect(server())]
+    const id = (await describeClient(second))['id']!
+    expect((await listClients(first)).map((fields) => fields['id'])).toContain(id)
+    expect(body(await ask(first, 'CLIENT', 'LIST', 'ID', id, 999_999))).toMatch(new RegExp(`^id=${id} [^\\n]*\\n$`))
+    expect(await ask(first, 'CLIENT', 'LIST', 'TYPE', 'pubsub')).toBe('$0\r\n\r\n')
+    expect(body(await ask(first, 'CLIENT', 'LIST', 'TYPE', 'NORMAL'))).toContain(`id=${id} `)
+    expect(await ask(first, 'CLIENT', 'LIST', 'TYPE', 'x')).toBe("-ERR Unknown client type 'x'\r\n")
+    expect(await ask(first, 'CLIENT', 'LIST', 'ID', 'x')).toBe('-ERR Invalid client ID\r\n')
+    expect(await ask(first, 'CLIENT', 'LIST', 'ID')).toBe(SYNTAX)
+  })
+
+  test('are verbatim text in RESP3', async () => {
+    const client = await connect(server())
+    await ask(client, 'HELLO', '3')
+    expect(await ask(client, 'CLIENT', 'INFO')).toMatch(/^=\d+\r\ntxt:id=\d+ /)
+  })
+
+  test("tell the other clients' last command, cut requests and waiting output", async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    const { id } = await describeClient(other)
+    const look = async () => (await listClients(client)).find((fields) => fields['id'] === id)!
+    await ask(other, 'NOSUCH')
+    expect(await look()).toMatchObject({ cmd: 'NULL', 'argv-mem': '0', qbuf: '0' })
+    await ask(other, 'GET')
+    expect(await look()).toMatchObject({ cmd: 'get' })
+    other.send('*2\r\n$3\r\nGET\r\n')
+    await eventually(async () => (await look())['qbuf'] === '13')
+    await ask(client, 'SET', 'big', Buffer.alloc(8 * 1024 * 1024))
+    other.pause()
+    other.send('$3\r\nbig\r\n')
+    await eventually(async () => Number((await look())['omem']) > 1024 * 1024)
+    expect(await look()).toMatchObject({ oll: '1', events: 'rw', cmd: 'get' })
+    other.resume()
+    await eventually(async () => (await look())['omem'] === '0')
+    expect(await look()).toMatchObject({ oll: '0', events: 'r' })
+  })
+
+  test('name the path for clients of a Unix socket', async () => {
+    const local = await startCinnabar({ args: ['--unixsocket', '/tmp/cinnabar-client-test.sock'] })
+    const path = '/tmp/cinnabar-client-test.sock'
+    const client = await RawClient.connect({ path })
+    expect(await describeClient(client)).toMatchObject({ addr: `${path}:0`, laddr: `${path}:0`, flags: 'U' })
+    expect(await ask(client, 'CLIENT', 'KILL', 'ADDR', `${path}:0`, 'SKIPME', 'no')).toBe(':1\r\n')
+    await client.closed
+    await local.stop()
+  })
+})
+
+describe('CLIENT KILL', () => {
+  const server = useServer()
+
+  test('closes one client by its address, and says when there is none', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    const { addr } = await describeClient(other)
+    expect(await ask(client, 'CLIENT', 'KILL', addr!)).toBe(OK)
+    await other.closed
+    expect(await ask(client, 'CLIENT', 'KILL', addr!)).toBe('-ERR No such client\r\n')
+  })
+
+  test('closes who passes all filters', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    const { id, addr, laddr } = await describeClient(other)
+    const kill = (...filters: (string | undefined)[]) => ask(client, 'CLIENT', 'KILL', ...filters.map(String))
+    expect(await kill('ID', id, 'ADDR', '1.1.1.1:1')).toBe(':0\r\n')
+    expect(await kill('ID', id, 'TYPE', 'pubsub')).toBe(':0\r\n')
+    expect(await kill('ID', id, 'MAXAGE', '1000')).toBe(':0\r\n')
+    expect(await kill('ID', '0')).toBe('-ERR client-id should be greater than 0\r\n')
+    expect(await kill('ID', id, 'USER', 'bob')).toBe("-ERR No such user 'bob'\r\n")
+    expect(await kill('ID', id, 'SKIPME')).toBe(SYNTAX)
+    expect(await kill('ID', id, 'TYPE', 'normal', 'USER', 'default', 'ADDR', addr, 'LADDR', laddr)).toBe(':1\r\n')
+    await other.closed
+  })
+
+  test('spares the caller unless told otherwise, and then answers first', async () => {
+    const client = await connect(server())
+    const others = await Promise.all([1, 2, 3].map(() => connect(server())))
+    await Promise.all(others.map((other) => ask(other, 'PING')))
+    expect(await ask(client, 'CLIENT', 'KILL', 'SKIPME', 'yes')).toBe(':3\r\n')
+    await Promise.all(others.map((other) => other.closed))
+    client.send(Buffer.concat([encode('CLIENT', 'KILL', 'SKIPME', 'no'), encode('SET', 'after-kill', '1')]))
+    expect(String(await client.reply())).toBe(':1\r\n')
+    await client.closed
+    expect(await ask(await connect(server()), 'EXISTS', 'after-kill')).toBe(':0\r\n')
+  })
+})
+
+describe('CLIENT REPLY', () => {
+  const server = useServer()
+
+  /** The replies to all commands, each one word or several. */
+  async function replies(...commands: readonly string[]): Promise<string[]> {
+    const client = await connect(server())
+    client.send(Buffer.concat([...commands, 'ECHO end'].map((command) => encode(...command.split(' ')))))
+    const got: string[] = []
+    while (got.at(-1) !== '$3\r\nend\r\n') got.push(String(await client.reply()))
+    return got.slice(0, -1)
+  }
+
+  test('OFF silences everything until ON, errors as well', async () => {
+    const on = 'CLIENT REPLY ON'
+    expect(await replies('CLIENT REPLY OFF', 'PING', 'NOSUCH', 'CLIENT REPLY SKIP', 'GET', on, 'PING')).toEqual([
+      OK,
+      '+PONG\r\n',
+    ])
+  })
+
+  test('SKIP silences one command', async () => {
+    expect(await replies('CLIENT REPLY SKIP', 'PING', 'PING')).toEqual(['+PONG\r\n'])
+    expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY SKIP', 'PING', 'PING')).toEqual(['+PONG\r\n'])
+    expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY ON', 'PING')).toEqual([OK, '+PONG\r\n'])
+    expect(await replies('CLIENT REPLY x')).toEqual([SYNTAX])
+  })
+
+  test('OFF silences protocol errors', async () => {
+    const client = await connect(server())
+    client.send(`${encode('CLIENT', 'REPLY', 'OFF')}*1\r\n$x\r\n`)
+    await client.closed
+    expect(client.received).toBe(0)
+  })
+})
+
+describe('CLIENT PAUSE', () => {
+  const server = useServer()
+
+  test('WRITE holds writes back, in order, and lets reads pass', async () => {
+    const [admin, writer] = [await connect(server()), await connect(server())]
+    await ask(admin, 'SET', 'counter', '1')
+    expect(await ask(admin, 'CLIENT', 'PAUSE', '60000', 'WRITE')).toBe(OK)
+    writer.send(Buffer.concat(['GET', 'INCR', 'INCR', 'GET'].map((command) => encode(command, 'counter'))))
+    expect(String(await writer.reply())).toBe('$1\r\n1\r\n')
+    writer.send(encode('PING'))
+    const { id } = (await listClients(admin)).find((fields) => fields['flags'] === 'b')!
+    expect(id).toBeDefined()
+    expect(await ask(admin, 'GET', 'counter')).toBe('$1\r\n1\r\n')
+    expect(await ask(admin, 'CLIENT', 'UNBLOCK', id!)).toBe(':0\r\n')
+    expect(await ask(admin, 'CLIENT', 'UNPAUSE')).toBe(OK)
+    expect((await writer.replies(4)).map(String)).toEqual([':2\r\n', ':3\r\n', '$1\r\n3\r\n', '+PONG\r\n'])
+  })
+
+  test('ALL holds everything back until its time has passed', async () => {
+    const [admin, client] = [await connect(server()), await connect(server())]
+    const start = performance.now()
+    expect(await ask(admin, 'CLIENT', 'PAUSE', '300')).toBe(OK)
+    expect(await ask(client, 'PING')).toBe('+PONG\r\n')
+    expect(performance.now() - start).toBeGreaterThan(290)
+    expect(performance.now() - start).toBeLessThan(2000)
+  })
+
+  test('gets neither shorter nor milder by another one', async () => {
+    const [admin, client] = [await connect(server()), await connect(server())]
+    const start = performance.now()
+    admin.send(Buffer.concat([encode('CLIENT', 'PAUSE', '300', 'ALL'), encode('CLIENT', 'PAUSE', '10', 'WRITE')]))
+    expect(String(await admin.reply())).toBe(OK)
+    expect(await ask(client, 'GET', 'x')).toBe('$-1\r\n')
+    expect(performance.now() - start).toBeGreaterThan(290)
+    await admin.reply()
+  })
+
+  test('lets errors of grammar through, and refuses nonsense', async () => {
+    const admin = await connect(server())
+    await ask(admin, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    expect(await ask(admin, 'SET', 'x')).toBe("-ERR wrong number of arguments for 'set' command\r\n")
+    expect(await ask(admin, 'CLIENT', 'PAUSE', '-1')).toBe('-ERR timeout is negative\r\n')
+    expect(await ask(admin, 'CLIENT', 'PAUSE', '1', 'x')).toBe('-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n')
+    expect(await ask(admin, 'CLIENT', 'UNPAUSE')).toBe(OK)
+  })
+
+  test('keeps what expires from going', async () => {
+    const admin = await connect(server())
+    await ask(admin, 'SET', 'short', 'x', 'PX', '50')
+    await ask(admin, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    await sleep(300)
+    expect(await ask(admin, 'GET', 'short')).toBe('$-1\r\n')
+    const size = await ask(admin, 'DBSIZE')
+    await ask(admin, 'CLIENT', 'UNPAUSE')
+    await eventually(async () => (await ask(admin, 'DBSIZE')) !== size, 'expiry')
+  })
+
+  test('forgets clients that leave while they wait', async () => {
+    const [admin, leaver, stayer] = [await connect(server()), await connect(server()), await connect(server())]
+    await ask(admin, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    leaver.send(encode('SET', 'left', '1'))
+    stayer.send(encode('SET', 'stayed', '1'))
+    const waiting = async () => (await listClients(admin)).filter((fields) => fields['flags'] === 'b').length
+    await eventually(async () => (await waiting()) === 2)
+    await leaver.close()
+    await eventually(async () => (await waiting()) === 1)
+    await ask(admin, 'CLIENT', 'UNPAUSE')
+    expect(String(await stayer.reply())).toBe(OK)
+    expect(await ask(admin, 'EXISTS', 'left', 'stayed')).toBe(':1\r\n')
+  })
+})
+
+describe('CLIENT and caching', () => {
+  const server = useServer()
+
+  test('says that nobody tracks keys, and that nobody can', async () => {
+    const client = await connect(server())
+    expect(await ask(client, 'CLIENT', 'GETREDIR')).toBe(':-1\r\n')
+    expect(await ask(client, 'CLIENT', 'TRACKING', 'OFF')).toBe(OK)
+    expect(await ask(client, 'CLIENT', 'TRACKING', 'ON')).toMatch(/^-ERR client-side caching is not supported/)
+    expect(await ask(client, 'CLIENT', 'TRACKINGINFO')).toBe(
+      '*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n',
+    )
+  })
+})
