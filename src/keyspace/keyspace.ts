@@ -132,7 +132,7 @@ export class Keyspace {
     for (const each of this.databases) if (!flushed.includes(each)) left += each.size
     for (const each of flushed) this.dirty += each.size
     if (left === 0 && this.tenants === 0) this.reset()
-    else for (const each of flushed) if (each.size > 0) this.condemned.push(each.detach())
+    else for (const each of flushed) this.condemned.push(each.detach())
   }
 
   /** Drops the arena's whole content, and begins anew. */

@@ -5,7 +5,8 @@
  *                                                                  ^pos
  *
  * A reply that does not fit spills: the buffer so far becomes a chunk of its own and writing goes on in a new one, so
- * nothing written is copied again. `take` hands everything over as Buffers for one write.
+ * nothing written is copied again. The buffers come from a pool (reply-buffer.ts); `takeBuffer`, or `takeChunks` when
+ * the reply spilled, hands over what was written to be sent at the end of the turn.
  *
  * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and closed
  * with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.
@@ -16,6 +17,7 @@ import { copyBytes } from '../lib/bytes.ts'
 import { formatDouble } from '../lib/double.ts'
 import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
 import type { ErrorReply } from './errors.ts'
+import { BUFFER_SIZE, ReplyBuffer, takeBuffer } from './reply-buffer.ts'
 
 const CR = 13
 const LF = 10
@@ -40,10 +42,6 @@ const HEADER_MAX = 1 + INT64_LEN_MAX + 2
 /** Room left for a header whose number is not yet known. */
 const GAP = HEADER_MAX
 const CHUNK_SIZE = 64 * 1024
-/** Views of the buffer's first bytes that are kept, by length: a turn's replies are mostly short. */
-const VIEWS_MAX = 1024
-
-const NO_CHUNKS: readonly Buffer[] = []
 
 /** Where an array of unknown length began. */
 export interface Mark {
@@ -62,19 +60,15 @@ export class Reply {
    *  (`overflowed`), and commands with much left to write may give up. */
   mayGrow: ((size: number) => boolean) | null = null
   overflowed = false
+  private current: ReplyBuffer
   private bytes: Uint8Array
-  private buffer: Buffer
   private pos = 0
-  private readonly size: number
   private readonly chunks: Buffer[] = []
   private spilled = 0
-  private views: (Buffer | undefined)[] = []
 
-  constructor(size = CHUNK_SIZE) {
-    this.size = size
-    const memory = new ArrayBuffer(size)
-    this.bytes = new Uint8Array(memory)
-    this.buffer = Buffer.from(memory)
+  constructor() {
+    this.current = takeBuffer()
+    this.bytes = this.current.bytes
   }
 
   /** Bytes of the buffer. */
@@ -99,50 +93,41 @@ export class Reply {
       if (len > this.bytes.length) this.renew(len)
       return
     }
-    if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
+    if (this.pos > 0) this.chunks.push(this.current.buffer.subarray(0, this.pos))
     this.spilled += this.pos
-    this.renew(Math.max(len, this.size))
+    this.renew(Math.max(len, CHUNK_SIZE))
   }
 
+  /** Goes on in another buffer; the current one has another owner, or none. */
   private renew(size: number): void {
-    const memory = new ArrayBuffer(size)
-    this.bytes = new Uint8Array(memory)
-    this.buffer = Buffer.from(memory)
-    this.views = []
+    this.use(size > BUFFER_SIZE ? new ReplyBuffer(size) : takeBuffer())
+  }
+
+  private use(buffer: ReplyBuffer): void {
+    this.current = buffer
+    this.bytes = buffer.bytes
     this.pos = 0
   }
 
-  /** What was written, in order, when it is more than one piece; else an empty list (see `takeOne`). */
-  takeChunks(): readonly Buffer[] {
-    if (this.chunks.length === 0) return NO_CHUNKS
-    if (this.pos > 0) this.chunks.push(this.buffer.subarray(0, this.pos))
+  /** Whether what was written is more than one piece. */
+  get isSpilled(): boolean {
+    return this.chunks.length > 0
+  }
+
+  /** Hands over what was written, in order. */
+  takeChunks(): Buffer[] {
+    if (this.pos > 0) this.chunks.push(this.current.buffer.subarray(0, this.pos))
     const taken = this.chunks.splice(0)
     this.spilled = 0
-    this.renew(this.size)
+    this.renew(BUFFER_SIZE)
     return taken
   }
 
-  /** What was written, if it is one piece: a view of the buffer, which is written over next unless `give` is called. */
-  takeOne(): Buffer {
-    const len = this.pos
-    this.pos = 0
-    if (len > VIEWS_MAX) return this.buffer.subarray(0, len)
-    let view = this.views[len]
-    if (view === undefined) {
-      while (this.views.length <= len) this.views.push(undefined)
-      view = this.buffer.subarray(0, len)
-      this.views[len] = view
-    }
-    return view
-  }
-
-  /** The view just taken has another owner now: go on in a new buffer. */
-  give(): void {
-    const rest = this.pos
-    const old = this.bytes
-    this.renew(this.size)
-    copyBytes(old, 0, this.bytes, 0, rest)
-    this.pos = rest
+  /** Hands over the buffer that holds what was written, if it is one piece; `length` of it counts. */
+  takeBuffer(): ReplyBuffer {
+    const taken = this.current
+    this.renew(BUFFER_SIZE)
+    return taken
   }
 
   /** Forgets all that was written. */
@@ -158,9 +143,8 @@ export class Reply {
     while (this.spilled > mark) {
       const chunk = this.chunks.pop()!
       this.spilled -= chunk.length
-      this.bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
-      this.buffer = chunk
-      this.views = []
+      this.use(new ReplyBuffer(chunk.length))
+      this.bytes.set(chunk)
     }
     this.pos = mark - this.spilled
   }
@@ -346,7 +330,7 @@ export class Reply {
   private close(mark: Mark, type: number, count: number): void {
     if (this.overflowed) return
     const spilledTo = mark.chunk < this.chunks.length
-    const chunk = spilledTo ? this.chunks[mark.chunk]! : this.buffer
+    const chunk = spilledTo ? this.chunks[mark.chunk]! : this.current.buffer
     const end = spilledTo ? chunk.length : this.pos
     chunk[mark.pos] = type
     let pos = writeInt64(count, chunk, mark.pos + 1)

@@ -1,6 +1,6 @@
 /* Connection: a client's socket, and the way of its bytes through the server.
  *
- *   socket -> shared read buffer -> decoder -> dispatcher -> shared reply -> one write
+ *   socket -> shared read buffer -> decoder -> dispatcher -> reply -> one write at the end of the turn
  *                   `-> Input, when a request is cut or the client must wait
  *
  * The accepted handle is wrapped in a socket of our own whose `onread` option makes libuv read into the shared buffer:
@@ -12,6 +12,7 @@ import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
+import { giveBuffer, type ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { Input } from './input.ts'
 import { type Handle, peerName, Written, write } from './native-handles.ts'
 import type { Server } from './server.ts'
@@ -44,6 +45,12 @@ export class Connection {
   private readonly server: Server
   private readonly handle: Handle
   private input: Input | null = null
+  // What is to be sent at the end of the turn: a buffer with `outLen` bytes, then chunks.
+  private out: ReplyBuffer | null = null
+  private outLen = 0
+  private outChunks: Uint8Array[] = []
+  private queued = false
+  private queuedBytes = 0
   closed = false
   /** Writes that the kernel has not taken whole. */
   pendingWrites = 0
@@ -69,7 +76,7 @@ export class Connection {
 
   /** Bytes waiting for the peer to read them. */
   get pendingOutput(): number {
-    return this.closed ? 0 : this.handle.writeQueueSize
+    return this.closed ? 0 : this.handle.writeQueueSize + this.queuedBytes
   }
   /** Bytes received and not yet executed, and the room for them. */
   get inputLength(): number {
@@ -255,11 +262,43 @@ export class Connection {
     const { limits } = this.server
     if (len > limits.replySizeMin && !limits.replyGrew(this, len)) return reply.drop()
     this.server.stats.bytesWritten += len
-    const chunks = reply.takeChunks()
-    if (chunks.length === 0) {
-      // Not all went out: the buffer is the write's until it has.
-      if (this.write(reply.takeOne()) === Written.LATER) reply.give()
-    } else for (const chunk of chunks) this.write(chunk)
+    this.queuedBytes += len
+    if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.enqueue(chunk)
+    else if (this.out === null && this.outChunks.length === 0) {
+      this.out = reply.takeBuffer()
+      this.outLen = len
+    } else this.enqueue(reply.takeBuffer().view(len))
+    this.announce()
+  }
+
+  private enqueue(bytes: Uint8Array): void {
+    this.outChunks.push(bytes)
+  }
+
+  /** Sees to it that what is queued is sent at the end of the turn; a client that is alone need not wait for it. */
+  private announce(): void {
+    if (this.queued) return
+    this.queued = true
+    if (this.server.connections.size > 1) this.server.outbox.add(this)
+    else this.flushOutput()
+  }
+
+  /** Sends what is queued. */
+  flushOutput(): void {
+    this.queued = false
+    this.queuedBytes = 0
+    const { out, outChunks } = this
+    this.out = null
+    if (this.closed) {
+      outChunks.length = 0
+      return
+    }
+    // Not all went out: the buffer is the write's from now on.
+    if (out !== null && this.write(out.view(this.outLen)) === Written.ALL) giveBuffer(out)
+    if (outChunks.length > 0) {
+      this.outChunks = []
+      for (const chunk of outChunks) this.write(chunk)
+    }
   }
 
   private readonly written = (error: string | undefined): void => {
@@ -268,6 +307,7 @@ export class Connection {
   }
 
   private write(bytes: Uint8Array): Written {
+    if (this.closed) return Written.FAILED
     this.server.stats.writes++
     const written = write(this.handle, bytes, this.written)
     if (written === Written.LATER) {
@@ -282,7 +322,9 @@ export class Connection {
   send(bytes: Uint8Array): void {
     if (this.closed) return
     this.server.stats.bytesWritten += bytes.length
-    this.write(bytes)
+    this.queuedBytes += bytes.length
+    this.enqueue(bytes)
+    this.announce()
   }
 
   /** Lets a blocked client go on with what it has sent since: soon, for others' commands may be running. */
@@ -303,6 +345,7 @@ export class Connection {
       return
     }
     this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
+    this.flushOutput()
     const isSent = this.pendingOutput === 0
     this.socket.destroySoon()
     if (isSent) this.forget()

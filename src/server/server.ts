@@ -48,11 +48,11 @@ import { timeCommands } from './commands/time.ts'
 import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
 import { SlowCommands } from './slow-commands.ts'
+import { Outbox } from './outbox.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
 const READ_SIZE = 64 * 1024
-const REPLY_SIZE = 1024 * 1024
 
 export interface ServerOptions {
   readonly config: Config
@@ -84,6 +84,7 @@ export class Server {
   readonly dispatcher: Dispatcher
   readonly wire: Wire
   readonly connections = new Map<number, Connection>()
+  readonly outbox = new Outbox()
   readonly background = new Background()
   readonly cron: Cron
   readonly listener: Listener
@@ -120,7 +121,7 @@ export class Server {
     this.keyspace = new Keyspace(this.config.number('databases'))
     for (const commands of this.families()) this.table.register(commands)
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
-    const reply = new Reply(REPLY_SIZE)
+    const reply = new Reply()
     const call = new Call(this.keyspace, new Session(0), reply)
     this.wire = { bytes: new Uint8Array(READ_SIZE), decoder: new Decoder(), reply, call, batch: new Batch(this.table), end: 0 }
     this.listener = new Listener(

@@ -107,7 +107,8 @@ class Pair {
   private verifyValue(): void {
     const { entries, strings } = this.keyspace
     const entry = this.found()
-    if (this.value === undefined) return expect(entry).toBe(NONE)
+    expect(entry === NONE).toBe(this.value === undefined)
+    if (this.value === undefined) return
     expect(strings.length(entry)).toBe(this.value.length)
     expect(this.text(entry) === this.value).toBe(true)
     expect(entries.encoding(entry)).toBe(this.encoding)
