@@ -74,9 +74,10 @@ export class Dispatcher {
     this.admissions.push(admit)
   }
 
-  /** Follows the system's clock, which may have been set. */
+  /** Follows the system's clock, which may have been set. It tells whole milliseconds: its time is up to one later. */
   syncClock(): void {
-    this.epoch = Date.now() - performance.now()
+    const least = Date.now() - performance.now()
+    this.epoch = Math.min(Math.max(this.epoch, least), least + 1)
   }
 
   /** Begins a run of commands: time stands at now. */

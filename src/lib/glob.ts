@@ -9,6 +9,8 @@
  *
  * Redis's own corners are kept, since clients see them:
  * - nothing but the empty pattern matches the empty string, not even "*";
+ * - a pattern with more than a thousand stars before its last token matches nothing (the patch releases since 7.2.6, as
+ *   7.0.15 in the distributions, stop there);
  * - an unclosed class ends with the pattern; "[]" matches nothing, "[^]" anything; a trailing "\" is itself;
  * - a range compares signed bytes and takes its ends in either order; an escape in a class ignores `nocase`. */
 import { asciiLower } from './bytes.ts'
@@ -20,6 +22,8 @@ const CLOSE = 0x5d
 const BACKSLASH = 0x5c
 const CARET = 0x5e
 const DASH = 0x2d
+/** Stars followed by something else that a pattern may have. */
+const STARS_MAX = 1000
 
 /** Whether the bytes match the pattern; with `nocase`, ASCII letters of either case are equal. */
 export function matches(
@@ -38,10 +42,12 @@ export function matches(
   let at = pos
   let retryToken = -1 // just after the latest star
   let retryAt = 0 // where that star's bytes end so far
+  let stars = 0
   while (at < end) {
     if (token < patternEnd && pattern[token] === STAR) {
       while (token < patternEnd && pattern[token] === STAR) token++
       if (token === patternEnd) return true
+      if (++stars > STARS_MAX) return false
       retryToken = token
       retryAt = at
       continue

@@ -2,7 +2,7 @@
  * does nothing, and how many clients there may be.
  *
  * Replies that wait are looked at when they grow: a turn's replies before they are sent (`replyGrew`, if they are many),
- * and what the kernel did not take (`outputGrew`); as in Redis, the first 16 KB of a turn's replies are free. The soft
+ * and what the kernel did not take (`outputGrew`); as in Redis, replies of up to 16 KB a turn are free. The soft
  * limit and idleness need time to pass: the cron looks at every client once a second. */
 import { readFileSync } from 'node:fs'
 import { Gate, type Session } from '../commands/session.ts'
@@ -13,7 +13,7 @@ import { ClientType, clientTypeOf } from './client-type.ts'
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
 
-/** What Redis's clients have room for before their replies count. */
+/** What Redis's clients have room for before their replies count; more than that counts as a whole. */
 const REPLY_BUFFER_SIZE = 16 * 1024
 /** File descriptors that are not for clients, by Redis's count. */
 const RESERVED_DESCRIPTORS = 32
@@ -51,7 +51,7 @@ export class Limits {
       softSeconds,
     }))
     const sizes = this.output.flatMap(({ hard, soft }) => [hard, soft]).filter((size) => size > 0)
-    this.replySizeMin = REPLY_BUFFER_SIZE + Math.min(...sizes)
+    this.replySizeMin = Math.max(REPLY_BUFFER_SIZE, Math.min(...sizes) - 1)
   }
 
   private limitOf(session: Session): OutputLimit {
@@ -74,7 +74,7 @@ export class Limits {
 
   /** A turn's replies, more than `replySizeMin`, are about to be sent; false if the client has been closed instead. */
   replyGrew(connection: Connection, size: number): boolean {
-    if (!this.exceeds(connection, connection.pendingOutput + size - REPLY_BUFFER_SIZE)) return true
+    if (!this.exceeds(connection, connection.pendingOutput + size)) return true
     this.closeSoon(connection)
     return false
   }
@@ -85,7 +85,7 @@ export class Limits {
     const connection = this.server.connections.get(session.id)
     if (connection === undefined) return true
     const { hard } = this.limitOf(session)
-    return hard === 0 || connection.pendingOutput + size - REPLY_BUFFER_SIZE < hard
+    return hard === 0 || connection.pendingOutput + size < hard
   }
 
   /** The kernel did not take all that was sent to a client. */

@@ -34,8 +34,9 @@ function set(server: Server, call: Call): void {
   else call.reply.error(errorReply(error))
 }
 
-function rewrite(server: Server, call: Call): void {
-  const error = rewriteFile(server.config, server.configFile)
+/** CONFIG REWRITE, or with `force` of everything, defaults as well (DEBUG CONFIG-REWRITE-FORCE-ALL). */
+export function rewriteConfig(server: Server, call: Call, force: boolean): void {
+  const error = rewriteFile(server.config, server.configFile, { force })
   if (error === undefined) {
     server.log.info('CONFIG REWRITE executed with success.')
     call.reply.ok()
@@ -77,7 +78,7 @@ const subcommands = (server: Server): CommandGroup => ({
     complexity: 'O(1)',
     flags: ADMIN,
     tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
-    run: (call) => rewrite(server, call),
+    run: (call) => rewriteConfig(server, call, false),
   },
   SET: {
     summary: 'Changes parameters while the server runs.',

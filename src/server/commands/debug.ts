@@ -17,6 +17,7 @@ import {
 } from '../../protocol/errors.ts'
 import { randomId } from '../random-id.ts'
 import type { Server } from '../server.ts'
+import { rewriteConfig } from './config.ts'
 import { protocolSample } from './debug/protocol.ts'
 import { type DebugSubcommand, FIRST, isOn, MANY } from './debug/subcommand.ts'
 import {
@@ -103,6 +104,11 @@ function verify(call: Call): void {
 
 const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
   'CHANGE-REPL-ID': { count: 0, summary: 'Changes the replication ID.', run: changeReplicationId },
+  'CONFIG-REWRITE-FORCE-ALL': {
+    count: 0,
+    summary: 'Writes the configuration to its file, defaults as well.',
+    run: (call, server) => rewriteConfig(server, call, true),
+  },
   'DICT-RESIZING': { args: '<0|1>', count: 1, summary: 'Accepted: tables need no resizing.', run: accepted },
   DIGEST: { count: 0, summary: 'Gives a checksum of all data.', run: digestAll },
   'DIGEST-VALUE': {

@@ -86,11 +86,19 @@ describe('matches', () => {
     )
   })
 
+  test('more than a thousand stars match nothing', () => {
+    const matchesTimes = (stars: number, end: string): boolean => match('*a'.repeat(stars) + end, 'a'.repeat(2000))
+    expect(matchesTimes(1000, '')).toBe(true)
+    expect(matchesTimes(1000, '*')).toBe(true)
+    expect(matchesTimes(1001, '')).toBe(false)
+    expect(matchesTimes(1001, '*')).toBe(false)
+  })
+
   test('many stars take no exponential time', () => {
     const text = 'a'.repeat(20000)
     const start = performance.now()
     expect(match('*a'.repeat(60) + '*b', text)).toBe(false)
-    expect(match('a*'.repeat(10000), text)).toBe(true)
+    expect(match('a*'.repeat(1000), text)).toBe(true)
     expect(performance.now() - start).toBeLessThan(1000)
   })
 })

@@ -86,11 +86,7 @@ describe('the latency graph', () => {
       series.add(time, ms)
     }
     const lines = latencyGraph('command', series, 100_000).split('\n')
-    expect(lines.slice(0, 2)).toEqual([
-      'command - high 400 ms, low 0 ms (all time high 400 ms)',
-      '-'.repeat(80),
-    ])
-    // What redis-server draws for these: the height of each is floor(12 * share), 11 at most.
-    expect(lines.slice(2)).toEqual(['   _#', '  _||', ' _|||', '_||||', '     ', '12119', 'dh0 s'.replace('0', '0'), '  8s ', ''].slice(0, 0).concat(lines.slice(2)))
+    expect(lines.slice(0, 2)).toEqual(['command - high 400 ms, low 0 ms (all time high 400 ms)', '-'.repeat(80)])
+    expect(lines.slice(2)).toEqual(['   _#', '  _||', ' _|||', '_||||', '     ', '12119', 'dhh0s', '   s ', ''])
   })
 })
