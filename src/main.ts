@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { load } from './server/config/load.ts'
 import { openLog } from './server/log.ts'
 import { Server } from './server/server.ts'
-import { signalled } from './server/shutdown.ts'
 import { VERSION } from './version.ts'
 
 function readStdin(): Uint8Array {
@@ -44,6 +43,6 @@ if (loaded.action === 'exit') {
   log.info('Server initialized')
   log.info(`Ready to accept connections tcp port ${server.listener.port}`)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => signalled(server, signal))
+    process.on(signal, () => server.shutdown.signalled(signal))
   }
 }

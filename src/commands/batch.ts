@@ -21,6 +21,7 @@ const ARGUMENTS_MAX = 1024
 
 export class Batch {
   count = 0
+  isCut = false
   private readonly firsts = new Int32Array(BATCH_MAX)
   private readonly argcs = new Int32Array(BATCH_MAX)
   private readonly ends = new Int32Array(BATCH_MAX)
@@ -44,6 +45,12 @@ export class Batch {
     this.hinted[index] = 0
     decoder.first += decoder.argc
     return this.count < BATCH_MAX && decoder.first < ARGUMENTS_MAX
+  }
+
+  /** Leaves out what has not been executed yet: it must be decoded anew. */
+  cut(): void {
+    this.count = 0
+    this.isCut = true
   }
 
   /** Where the request after `index` begins. */

@@ -19,6 +19,8 @@ import type { Session } from './session.ts'
 export const REFUSED = -1 as Ref
 
 const ARGUMENTS_MIN = 64
+/** A JavaScript string holds no more than 512 MB (less 24 bytes), which an argument may exceed. */
+const STRING_LEN_MAX = 64 * 1024 * 1024
 
 export class Call {
   readonly keyspace: Keyspace
@@ -57,9 +59,10 @@ export class Call {
     return equalsIgnoreCase(this.bytes, this.pos[index]!, this.len[index]!, upper)
   }
 
-  /** The argument as latin1: a string with a character a byte. Not for hot commands. */
+  /** The argument as latin1: a string with a character a byte, or the beginning of one that is absurdly long. Not for
+   *  hot commands. */
   string(index: number): string {
-    return latin1(this.bytes, this.pos[index]!, this.len[index]!)
+    return latin1(this.bytes, this.pos[index]!, Math.min(this.len[index]!, STRING_LEN_MAX))
   }
 
   /** A copy of the argument's bytes. Not for hot commands. */

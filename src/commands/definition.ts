@@ -56,6 +56,8 @@ export const Flag = {
   PROTECTED: 1 << 20,
   /** Reads keys that its arguments do not name. */
   TOUCHES_ARBITRARY_KEYS: 1 << 21,
+  /** Takes constant time though Redis does not call it fast: may be timed together with others. */
+  QUICK: 1 << 22,
 } as const
 
 /** ACL categories, in the order in which they are listed. */

@@ -22,6 +22,9 @@ export const ServerGate = {
   LOADING: 1 << 3,
 } as const
 
+/** Gates that commands must be let through; the others are looked at when they have run. */
+const ADMITTED = ~ServerGate.MONITORED
+
 /** What an admission decides. */
 export const Admission = {
   RUN: 0,
@@ -41,6 +44,17 @@ export interface DispatchObserver {
   slow(call: Call, command: Command, durationUs: number): void
 }
 
+const MARK = 0
+const START = 1
+
+const GROUPED_FLAGS = Flag.FAST | Flag.QUICK
+/** Commands that are timed together, at most. */
+const GROUP_MAX = 16
+/** A command that took in its last argument, or replied, more than this, is the last of its group. */
+const GROUPED_BYTES_MAX = 1024
+/** Whoever wants to hear of commands quicker than this wants each one timed. */
+const GROUPED_SLOW_US_MIN = 1000
+
 export class Dispatcher {
   readonly table: CommandTable
   readonly keyspace: Keyspace
@@ -49,10 +63,14 @@ export class Dispatcher {
   /** Commands from this duration on are told to the observer (slowlog, latency monitor); microseconds. */
   slowUs = Number.POSITIVE_INFINITY
   observer: DispatchObserver | null = null
-  /** When the last command of this turn ended; milliseconds of `performance.now()`. */
-  private mark = 0
-  /** When the run of commands began, and how many there had been. */
-  private runStart = 0
+  /** MARK: when the last command of this turn ended; START: when the run of commands began; milliseconds of
+   *  `performance.now()`. In a typed array: as fields they would cost a new heap number each time they are set. */
+  private readonly times = new Float64Array(2)
+  private grouping = false
+  /** Ids of the commands that have run since the last lap. */
+  private readonly group = new Int32Array(GROUP_MAX)
+  private groupCount = 0
+  /** How many commands there had been when the run began. */
   private runFirst = 0
   /** The longest run so far, in milliseconds and in commands. */
   runMaxMs = 0
@@ -82,16 +100,23 @@ export class Dispatcher {
 
   /** Begins a run of commands: time stands at now. */
   begin(): void {
-    this.mark = performance.now()
-    this.runStart = this.mark
+    const now = performance.now()
+    this.times[MARK] = now
+    this.times[START] = now
     this.runFirst = this.statistics.totalCalls
     this.setTime()
   }
 
+  /** Says whether what follows are several requests of one read; they end with another call. */
+  setPipelined(call: Call, pipelined: boolean): void {
+    if (this.groupCount > 0) this.endGroup(call)
+    this.grouping = pipelined && this.slowUs >= GROUPED_SLOW_US_MIN
+  }
+
   /** Ends the run; `timed` if what followed the last command took long enough to look at the clock again. */
   end(timed: boolean): void {
-    if (timed) this.mark = performance.now()
-    const duration = this.mark - this.runStart
+    if (timed) this.times[MARK] = performance.now()
+    const duration = this.times[MARK]! - this.times[START]!
     if (duration > this.runMaxMs) this.runMaxMs = duration
     const commands = this.statistics.totalCalls - this.runFirst
     if (commands > this.runMaxCommands) this.runMaxCommands = commands
@@ -102,7 +127,7 @@ export class Dispatcher {
   /** Sets the figures of commands and runs back. The run under way counts from now on. */
   resetStatistics(): void {
     this.statistics.reset()
-    this.runStart = this.mark
+    this.times[START] = this.times[MARK]!
     this.runFirst = 0
     this.runMaxMs = 0
     this.runMaxCommands = 0
@@ -110,11 +135,11 @@ export class Dispatcher {
 
   /** When the last command ended, in microseconds since 1970. */
   get nowUs(): number {
-    return Math.floor((this.epoch + this.mark) * 1000)
+    return Math.floor((this.epoch + this.times[MARK]!) * 1000)
   }
 
   private setTime(): void {
-    const now = Math.floor(this.epoch + this.mark)
+    const now = Math.floor(this.epoch + this.times[MARK]!)
     if (now !== this.keyspace.now) this.keyspace.setTime(now)
   }
 
@@ -122,7 +147,7 @@ export class Dispatcher {
   dispatch(call: Call): boolean {
     const command = this.resolve(call)
     if (command === null) return true
-    if ((this.gates | call.session.gates) !== 0) {
+    if (((this.gates & ADMITTED) | call.session.gates) !== 0) {
       const admission = this.admit(call, command)
       if (admission !== Admission.RUN) return admission !== Admission.POSTPONED
     }
@@ -132,17 +157,54 @@ export class Dispatcher {
 
   /** Runs an admitted command and books it. */
   run(call: Call, command: Command): void {
-    const reply = call.reply
-    const errors = reply.errors
+    if (this.grouping && (command.flags & GROUPED_FLAGS) !== 0) return this.runGrouped(call, command)
+    const grouping = this.grouping
+    if (this.groupCount > 0) this.endGroup(call)
+    this.grouping = false // what the command runs itself is timed for itself
+    this.perform(call, command)
+    this.grouping = grouping
+    const durationUs = this.lap()
+    this.statistics.lapUs[0] = durationUs
+    this.statistics.record(command.id)
+    if (durationUs >= this.slowUs) this.observer?.slow(call, command, durationUs)
+    this.setTime()
+  }
+
+  private perform(call: Call, command: Command): void {
+    const errors = call.reply.errors
     call.command = command
     command.run(call)
-    const end = performance.now()
-    const durationUs = (end - this.mark) * 1000
-    this.mark = end
-    this.statistics.record(command.id, durationUs)
-    if (reply.errors !== errors) this.bookFailure(call, command)
+    if (call.reply.errors !== errors) this.bookFailure(call, command)
     if ((this.gates & ServerGate.MONITORED) !== 0) this.onMonitored?.(call, command)
-    if (durationUs >= this.slowUs) this.observer?.slow(call, command, durationUs)
+  }
+
+  /** Microseconds since the last lap. */
+  private lap(): number {
+    const end = performance.now()
+    const durationUs = (end - this.times[MARK]!) * 1000
+    this.times[MARK] = end
+    return durationUs
+  }
+
+  /** Fast commands of one read are timed in groups, and each is booked the mean: the clock takes 33 ns and leaves a heap
+   *  number behind, a twentieth of what a pipelined GET takes. The first one that moves many bytes ends its group, so
+   *  that what took long is known. */
+  private runGrouped(call: Call, command: Command): void {
+    const written = call.reply.length
+    this.perform(call, command)
+    this.group[this.groupCount++] = command.id
+    const moved = call.reply.length - written + call.len[call.argc - 1]!
+    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX) this.endGroup(call)
+  }
+
+  private endGroup(call: Call): void {
+    const totalUs = this.lap()
+    const { group, statistics } = this
+    const count = this.groupCount
+    statistics.lapUs[0] = totalUs / count
+    for (let index = 0; index < count; index++) statistics.record(group[index]!)
+    this.groupCount = 0
+    if (totalUs >= this.slowUs) this.observer?.slow(call, this.table.all[group[count - 1]!]!, totalUs)
     this.setTime()
   }
 
@@ -197,7 +259,7 @@ export class Dispatcher {
       return null
     }
     const args: string[] = []
-    for (let index = 1; index < call.argc && index < 32; index++) args.push(call.string(index))
+    for (let index = 1; index < call.argc && index < 44; index++) args.push(call.string(index))
     return this.refuse(call, null, unknownCommand(call.string(0), args))
   }
 

@@ -71,20 +71,27 @@ export class Database {
 
   /** For a command that reads: counts a hit or a miss, and notes the use. */
   lookupRead(bytes: Uint8Array, pos: number, len: number): Ref {
-    const entry = this.lookupAbout(bytes, pos, len)
-    if (entry !== NONE && !this.keyspace.noTouch) this.touch(entry)
+    const entry = this.lookup(bytes, pos, len)
+    const keyspace = this.keyspace
+    if (entry === NONE) return this.miss(bytes, pos, len)
+    keyspace.stats.hits++
+    if (!keyspace.noTouch) this.touch(entry)
     return entry
   }
 
   /** For a command that asks about a key, not for its value: counts a hit or a miss, but that is no use of the key. */
   lookupAbout(bytes: Uint8Array, pos: number, len: number): Ref {
     const entry = this.lookup(bytes, pos, len)
-    const keyspace = this.keyspace
-    if (entry === NONE) {
-      keyspace.stats.misses++
-      if (keyspace.hasListeners) keyspace.tell(this, bytes, pos, len, Event.MISS)
-    } else keyspace.stats.hits++
+    if (entry === NONE) return this.miss(bytes, pos, len)
+    this.keyspace.stats.hits++
     return entry
+  }
+
+  private miss(bytes: Uint8Array, pos: number, len: number): Ref {
+    const keyspace = this.keyspace
+    keyspace.stats.misses++
+    if (keyspace.hasListeners) keyspace.tell(this, bytes, pos, len, Event.MISS)
+    return NONE
   }
 
   /** For a command that may change what it finds. */

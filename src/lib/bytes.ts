@@ -21,6 +21,9 @@ const MOVE_LOOP_MAX = 20
 /** The longest range that is compared by the loop. */
 const COMPARE_LOOP_MAX = 96
 
+/** Whether a word of memory has its lowest byte first, as the formats that structures are kept in want it. */
+export const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+
 /** Whether two ranges of one length hold the same bytes. */
 export function equalBytes(a: Uint8Array, aPos: number, b: Uint8Array, bPos: number, len: number): boolean {
   if (len > COMPARE_LOOP_MAX) return compareLong(a, aPos, b, bPos, len) === 0

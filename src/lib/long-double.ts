@@ -102,7 +102,7 @@ function parsePlain(bytes: Uint8Array, pos: number, len: number): LongDouble | u
     else if (digit === POINT - DIGIT_0 && point < 0) point = at
     else return undefined
   }
-  if (end - first === (point < 0 ? 0 : 1)) return undefined // no digit
+  if (end - first <= (point < 0 ? 0 : 1)) return undefined // no digit
   if (point < 0 || size === 0) return { negative, significand: BigInt(size), exponent: 0 }
   return divide(LONG_DOUBLE, negative, BigInt(size), end - point - 1)
 }

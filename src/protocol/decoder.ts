@@ -11,6 +11,7 @@
  * An inline request has quotes and escapes: its arguments are unquoted into a buffer of their own, and `bytes` is that.
  *
  * The texts and limits are those of processMultibulkBuffer and processInlineBuffer (Redis 7.2, networking.c). */
+import { parseInt64 } from '../lib/int64.ts'
 import { splitArgs } from '../lib/quoting.ts'
 
 export const INCOMPLETE = 0
@@ -21,12 +22,13 @@ export const FAILED = 3
 const STAR = 42
 const DOLLAR = 36
 const MINUS = 45
+const NUL = 0
 const CR = 13
 const LF = 10
 const DIGIT_0 = 48
 const DIGIT_9 = 57
 
-/** The longest line that is not a bulk string: an inline request, or a length. */
+/** The longest line that is not a bulk string: an inline request, or a length. Its end is its first byte behind that. */
 const INLINE_MAX = 64 * 1024
 const ARGUMENTS_MAX = 0x7fffffff
 /** What a client may send before it has authenticated. */
@@ -89,7 +91,7 @@ export class Decoder {
     let at = this.at
     while (argc < wanted) {
       if (at >= end) return this.pause(argc, at)
-      if (bytes[at] !== DOLLAR) return this.fail(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`)
+      if (bytes[at] !== DOLLAR) return this.judgeHeader(bytes, argc, at, end)
       const dollar = at
       // Most lengths have one or two digits.
       let len = bytes[at + 1]! - DIGIT_0
@@ -117,6 +119,13 @@ export class Decoder {
     this.wanted = 0
     this.bytes = bytes
     return COMPLETE
+  }
+
+  /** A line that does not begin with the dollar of a bulk length; an error as soon as it is whole. */
+  private judgeHeader(bytes: Uint8Array, argc: number, at: number, end: number): number {
+    const reason = this.judgeLine(bytes, at, end)
+    if (reason !== LENGTH_INVALID) return this.judgeBulkLength(reason, argc, at)
+    return this.fail(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`)
   }
 
   private judgeBulkLength(len: number, argc: number, at: number): number {
@@ -159,24 +168,35 @@ export class Decoder {
     if (at < end && bytes[at] === CR && at > digits && !(negative && value === 0)) {
       if (at + 1 >= end) return LENGTH_INCOMPLETE
       this.lineEnd = at + 2
-      return negative ? -1 : value
+      if (!negative) return value
+      return parseInt64(bytes, pos, at - pos) === undefined ? LENGTH_INVALID : -1
     }
-    return this.judgeLine(bytes, pos, end)
+    return this.judgeLine(bytes, pos - 1, end)
   }
 
-  /** A line that is no number: it may be unfinished, or too long to wait for. */
-  private judgeLine(bytes: Uint8Array, pos: number, end: number): number {
-    const cr = bytes.indexOf(CR, pos)
-    if (cr >= 0 && cr + 1 < end) return LENGTH_INVALID
-    return end - pos > INLINE_MAX ? LENGTH_TOO_LONG : LENGTH_INCOMPLETE
+  /** A line that is no length: it may be unfinished, or too long to wait for. */
+  private judgeLine(bytes: Uint8Array, start: number, end: number): number {
+    const cr = this.findLineEnd(bytes, start, end, CR)
+    if (cr < 0) return cr
+    return cr + 1 < end ? LENGTH_INVALID : LENGTH_INCOMPLETE
+  }
+
+  /** Where the line that begins at `start` has its first `mark`, or LENGTH_INCOMPLETE or LENGTH_TOO_LONG. Redis searches
+   *  C strings: a NUL hides what is behind it. (Not indexOf, which would search the whole buffer.) */
+  private findLineEnd(bytes: Uint8Array, start: number, end: number, mark: number): number {
+    const last = Math.min(end, start + INLINE_MAX + 1)
+    for (let at = start; at < last; at++) {
+      const byte = bytes[at]
+      if (byte === mark) return at
+      if (byte === NUL) break
+    }
+    return end - start > INLINE_MAX ? LENGTH_TOO_LONG : LENGTH_INCOMPLETE
   }
 
   private decodeInline(bytes: Uint8Array, end: number): number {
     const start = this.at
-    const newline = bytes.indexOf(LF, start)
-    if (newline < 0 || newline >= end) {
-      return end - start > INLINE_MAX ? this.fail('too big inline request') : INCOMPLETE
-    }
+    const newline = this.findLineEnd(bytes, start, end, LF)
+    if (newline < 0) return newline === LENGTH_TOO_LONG ? this.fail('too big inline request') : INCOMPLETE
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
     const words = splitArgs(bytes, start, lineEnd - start)
     if (words === undefined) return this.fail('unbalanced quotes in request')
@@ -224,7 +244,10 @@ export class Decoder {
 
   /** The bytes have moved down by `distance`: positions of the unfinished request move with them. */
   rebase(distance: number): void {
-    if (this.wanted === 0) return this.reset(this.at - distance)
+    if (this.wanted === 0) {
+      this.reset(this.at - distance)
+      return
+    }
     this.at -= distance
     this.requestStart -= distance
     for (let index = 0; index < this.argc; index++) {

@@ -21,6 +21,12 @@ export class ErrorReply {
 /** `text` begins with its code; parts that came from a client are latin1. */
 export const errorReply = (text: string): ErrorReply => new ErrorReply(text)
 
+/** As Redis's printf shows what a client sent: a C string ends at its first NUL. */
+function shown(part: string, lenMax = part.length): string {
+  const nul = part.indexOf('\0')
+  return part.slice(0, nul < 0 ? lenMax : Math.min(nul, lenMax))
+}
+
 export const SYNTAX = errorReply('ERR syntax error')
 export const WRONG_TYPE = errorReply('WRONGTYPE Operation against a key holding the wrong kind of value')
 export const NOT_INTEGER = errorReply('ERR value is not an integer or out of range')
@@ -77,8 +83,8 @@ export const PROTECTED_MODE = errorReply(
 )
 
 export const NO_PASSWORD = errorReply(
-  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is ' +
-    'correct?',
+  'ERR AUTH <password> called without any password configured for the default user. ' +
+    'Are you sure your configuration is correct?',
 )
 export const NO_AUTH_HELLO = errorReply(
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> ' +
@@ -103,12 +109,12 @@ export const NO_REDIRECTION = errorReply('ERR The client ID you want redirect to
 export const NO_TRACKING = errorReply('ERR client-side caching is not supported by this server')
 export const MONITOR_DENIED = errorReply("ERR MONITOR isn't allowed for DENY BLOCKING client")
 export const REPLICA_READS_NOTHING = errorReply("ERR Replica can't interact with the keyspace")
-export const unknownClientType = (name: string): ErrorReply => errorReply(`ERR Unknown client type '${name}'`)
-export const noSuchUser = (name: string): ErrorReply => errorReply(`ERR No such user '${name}'`)
+export const unknownClientType = (name: string): ErrorReply => errorReply(`ERR Unknown client type '${shown(name)}'`)
+export const noSuchUser = (name: string): ErrorReply => errorReply(`ERR No such user '${shown(name)}'`)
 export const badClientAttribute = (name: string): ErrorReply =>
   errorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`)
-export const unknownClientAttribute = (name: string): ErrorReply => errorReply(`ERR Unrecognized option '${name}'`)
-export const badHelloOption = (option: string): ErrorReply => errorReply(`ERR Syntax error in HELLO option '${option}'`)
+export const unknownClientAttribute = (name: string): ErrorReply => errorReply(`ERR Unrecognized option '${shown(name)}'`)
+export const badHelloOption = (option: string): ErrorReply => errorReply(`ERR Syntax error in HELLO option '${shown(option)}'`)
 
 export const SLOWLOG_COUNT = errorReply('ERR count should be greater than or equal to -1')
 export const DEBUG_NOT_ALLOWED = errorReply(
@@ -144,7 +150,7 @@ export const WAITAOF_NEEDS_AOF = errorReply(
   'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.',
 )
 export const noLatencySamples = (event: string): ErrorReply =>
-  errorReply(`ERR No samples available for event '${event}'`)
+  errorReply(`ERR No samples available for event '${shown(event)}'`)
 export const outOfRange = (least: number, most: number): ErrorReply =>
   errorReply(`ERR value is out of range, value must between ${least} and ${most}`)
 
@@ -152,24 +158,24 @@ export const wrongArity = (command: string): ErrorReply =>
   errorReply(`ERR wrong number of arguments for '${command}' command`)
 export const invalidExpire = (command: string): ErrorReply =>
   errorReply(`ERR invalid expire time in '${command}' command`)
-export const unsupportedOption = (option: string): ErrorReply => errorReply(`ERR Unsupported option ${option}`)
+export const unsupportedOption = (option: string): ErrorReply => errorReply(`ERR Unsupported option ${shown(option)}`)
 export const protocolError = (text: string): ErrorReply => errorReply(`ERR Protocol error: ${text}`)
 export const unknownSubcommand = (name: string, container: string): ErrorReply =>
-  errorReply(`ERR unknown subcommand '${name.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`)
+  errorReply(`ERR unknown subcommand '${shown(name, 128)}'. Try ${container.toUpperCase()} HELP.`)
 
 /** Of containers that look at the number of arguments themselves. */
 export const wrongSubcommand = (name: string, container: string): ErrorReply =>
   errorReply(
-    `ERR unknown subcommand or wrong number of arguments for '${name.slice(0, 128)}'. ` +
+    `ERR unknown subcommand or wrong number of arguments for '${shown(name, 128)}'. ` +
       `Try ${container.toUpperCase()} HELP.`,
   )
 
 /** `name` and `args` as latin1; Redis shows at most 128 bytes of each part. */
 export function unknownCommand(name: string, args: readonly string[]): ErrorReply {
-  let shown = ''
+  let list = ''
   for (const arg of args) {
-    if (shown.length >= 128) break
-    shown += `'${arg.slice(0, 128 - shown.length)}' `
+    if (list.length >= 128) break
+    list += `'${shown(arg, 128 - list.length)}' `
   }
-  return errorReply(`ERR unknown command '${name.slice(0, 128)}', with args beginning with: ${shown}`)
+  return errorReply(`ERR unknown command '${shown(name, 128)}', with args beginning with: ${list}`)
 }

@@ -32,13 +32,18 @@ export class ReplyBuffer {
   }
 }
 
-const pool: ReplyBuffer[] = []
+// A stack in an array of fixed length: push and pop would make and drop backing stores all the time.
+const pool = new Array<ReplyBuffer | null>(POOL_MAX).fill(null)
+let pooled = 0
 
 export function takeBuffer(): ReplyBuffer {
-  return pool.pop() ?? new ReplyBuffer(BUFFER_SIZE)
+  if (pooled === 0) return new ReplyBuffer(BUFFER_SIZE)
+  const buffer = pool[--pooled]!
+  pool[pooled] = null
+  return buffer
 }
 
 /** Nobody holds a view of the buffer any more. */
 export function giveBuffer(buffer: ReplyBuffer): void {
-  if (pool.length < POOL_MAX && buffer.bytes.length === BUFFER_SIZE) pool.push(buffer)
+  if (pooled < POOL_MAX && buffer.bytes.length === BUFFER_SIZE) pool[pooled++] = buffer
 }

@@ -1,8 +1,8 @@
 /* Authentication: who may use the server. There is one user, `default`, whose password is requirepass.
  *
- * As in Redis, a client is judged when it connects: one that came while there was no password stays when one is set, and
- * one that came later must authenticate for as long as there is one. Passwords are compared by their digests, so that
- * the time it takes tells nothing about them. */
+ * As in Redis, a client is judged when it connects: one that came while there was no password stays when one is set,
+ * and one that came later must authenticate for as long as there is one. Passwords are compared by their digests, so
+ * that the time it takes tells nothing about them. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Gate, type Session } from '../commands/session.ts'
 import type { Config } from './config/config.ts'

@@ -1,5 +1,6 @@
-/* Background work: what may take long is done in slices between turns of the loop, so that no client waits for more than
- * one slice. A job does one small step a call and says whether there is more; while any has, the loop does not sleep. */
+/* Background work: what may take long is done in slices between turns of the loop, so that no client waits for more
+ * than one slice. A job does one small step a call and says whether there is more; while any has, the loop does not
+ * sleep. */
 
 /** Longest slice, in milliseconds. */
 const SLICE_MS = 1

@@ -1,15 +1,16 @@
 /* The client line: what CLIENT LIST, CLIENT INFO and the log tell of a client, in Redis 7.2's fields.
  *
- * Some fields describe buffers that Redis gives each client and we do not: requests land in one read buffer and replies
- * are written in one reply buffer, both shared. So rbs and rbp (a client's own reply buffer) and obl (what is in it) are
- * 0, and qbuf is not 0 only while the client's request runs, is cut, or waits. */
+ * Some fields describe buffers that Redis gives each client and we do not: requests land in one read buffer and
+ * replies are written in buffers that all clients share. So rbs and rbp (a client's own reply buffer) and obl (what is
+ * in it) are 0, and qbuf is not 0 only while the client's request runs, is cut, or waits. */
+import type { Call } from '../commands/call.ts'
 import { Gate, type Session, SessionFlag } from '../commands/session.ts'
 import { ClientType, clientTypeOf } from './client-type.ts'
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
 
-/** What a connection takes besides its buffers: JavaScript objects and libuv's handle. Measured: 10,000 idle clients add
- *  60 MB to the resident size (Node 20). */
+/** What a connection takes besides its buffers: JavaScript objects and libuv's handle. Measured: 10,000 idle clients
+ *  add 60 MB to the resident size (Node 20). */
 const CONNECTION_SIZE = 6000
 
 function flagsOf(session: Session): string {
@@ -34,10 +35,8 @@ function shown(name: string): string {
   return nul < 0 ? name : name.slice(0, nul)
 }
 
-/** Bytes of the arguments of the command that a client is running. */
-function runningSize(server: Server, session: Session): number {
-  const { call } = server.wire
-  if (call.session !== session) return 0
+/** Bytes of a call's arguments. */
+function argumentsSize(call: Call): number {
   let size = 0
   for (let index = 0; index < call.argc; index++) size += call.lenOf(index)
   return size
@@ -48,20 +47,22 @@ export function clientLine(server: Server, connection: Connection): string {
   const { session } = connection
   const { call } = server.wire
   const now = seconds(server.keyspace.now)
-  const isRunning = call.session === session
+  const isRunning = call.session === session && server.wire.end > 0
   const command = isRunning && call.command !== null ? call.command : session.lastCommand
   const output = connection.pendingOutput
   const own = connection.inputLength
   const input = isRunning && own === 0 ? server.wire.end : own
+  const age = now - seconds(connection.createdAt)
+  const idle = now - seconds(connection.lastInteraction)
   const size = CONNECTION_SIZE + connection.inputCapacity + output + session.queuedSize
-  return (
-    `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd} name=${shown(session.name)}` +
-    ` age=${now - seconds(connection.createdAt)} idle=${now - seconds(connection.lastInteraction)}` +
-    ` flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount}` +
-    ` psub=${session.patternCount} ssub=${session.shardChannelCount} multi=${session.queuedCount}` +
-    ` qbuf=${input} qbuf-free=${connection.inputCapacity - own} argv-mem=${runningSize(server, session)}` +
-    ` multi-mem=${session.queuedSize} rbs=0 rbp=0 obl=0 oll=${connection.pendingWrites} omem=${output} tot-mem=${size}` +
-    ` events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=-1` +
-    ` resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`
-  )
+  return [
+    `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
+    `name=${shown(session.name)} age=${age} idle=${idle}`,
+    `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
+    `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
+    `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
+    `multi-mem=${session.queuedSize} rbs=0 rbp=0 obl=0 oll=${connection.pendingWrites} omem=${output} tot-mem=${size}`,
+    `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=-1`,
+    `resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`,
+  ].join(' ')
 }

@@ -24,7 +24,7 @@ export interface Wire {
   readonly reply: Reply
   readonly call: Call
   readonly batch: Batch
-  /** Bytes of which the running client's requests are a part. */
+  /** Bytes of which the running client's requests are a part; 0 while none runs. */
   end: number
 }
 
@@ -121,6 +121,11 @@ export class Connection {
     if (this.input !== null) this.input.decoder.restricted = false
   }
 
+  /** The client must authenticate again: what else it has sent is held to the limits of strangers. */
+  restrict(): void {
+    this.server.wire.batch.cut()
+  }
+
   private received(len: number): boolean {
     if (this.closed || (this.session.flags & CLOSING) !== 0) return true
     const { wire } = this.server
@@ -180,6 +185,12 @@ export class Connection {
     while (decoder.at < end && !session.blocked && (session.flags & CLOSING) === 0) {
       const state = this.gather(decoder, bytes, end)
       start = this.executeBatch(decoder, start)
+      if (wire.batch.isCut) {
+        wire.batch.isCut = false
+        decoder.reset(start)
+        decoder.restricted = (session.gates & Gate.UNAUTHENTICATED) !== 0
+        continue
+      }
       if (session.blocked || (session.flags & CLOSING) !== 0 || state === INCOMPLETE) break
       if (state === EMPTY) start = decoder.at
       else if (state === FAILED) {
@@ -190,6 +201,7 @@ export class Connection {
     if (session.blocked) decoder.reset(start)
     const timed = reply.length > LONG_REPLY
     this.flush(reply)
+    wire.end = 0
     dispatcher.end(timed)
     if ((session.flags & CLOSING) !== 0) this.closeAfterReply()
     return start
@@ -216,7 +228,11 @@ export class Connection {
     const { call, batch } = this.server.wire
     const { dispatcher } = this.server
     const session = this.session
-    if (batch.count > 1) batch.prefetch(decoder, call)
+    const count = batch.count
+    if (count > 1) {
+      batch.prefetch(decoder, call)
+      dispatcher.setPipelined(call, true)
+    }
     let start = from
     for (let index = 0; index < batch.count; index++) {
       batch.load(index, decoder, call)
@@ -227,7 +243,8 @@ export class Connection {
       session.commandCount++
       if (session.blocked || (session.flags & CLOSING) !== 0) break
     }
-    if (batch.count > 0) session.lastCommand = call.command
+    if (count > 1) dispatcher.setPipelined(call, false)
+    if (count > 0) session.lastCommand = call.command
     return start
   }
 
@@ -260,7 +277,7 @@ export class Connection {
     if (len === 0) return
     if (this.closed || (this.session.flags & SessionFlag.CLOSE_NOW) !== 0) return reply.drop()
     const { limits } = this.server
-    if (len > limits.replySizeMin && !limits.replyGrew(this, len)) return reply.drop()
+    if ((len > limits.replySizeMin || reply.overflowed) && !limits.replyGrew(this, reply)) return reply.drop()
     this.server.stats.bytesWritten += len
     this.queuedBytes += len
     if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.enqueue(chunk)

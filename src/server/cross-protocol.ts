@@ -17,7 +17,8 @@ export function guardAgainstHttp(server: Server): void {
     const peer = server.connections.get(session.id)?.peer
     server.log.warn(
       'Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. ' +
-        'This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. ' +
+        'This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis ' +
+        'instance. ' +
         (peer === undefined ? 'Connection aborted.' : `Connection from ${peer} aborted.`),
     )
   }

@@ -1,9 +1,9 @@
 /* The event loop's own figures: how often it went round, how long it worked, and the longest time it kept all clients
  * waiting.
  *
- * Turns and working time are counted by libuv at no cost of ours. The longest stall is the greatest of what runs without
- * a break: the commands that one read brought (Dispatcher.end), a tick of the cron, a slice of background work, and a
- * pause of the garbage collector, which may fall between those. */
+ * Turns and working time are counted by libuv at no cost of ours. The longest stall is the greatest of what runs
+ * without a break: the commands that one read brought (Dispatcher.end), a tick of the cron, a slice of background
+ * work, and a pause of the garbage collector, which may fall between those. */
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import type { Server } from './server.ts'
 

@@ -1,13 +1,14 @@
-/* Limits: what one client may cost: bytes that it sent and that make no command yet, bytes that wait for it, time that it
- * does nothing, and how many clients there may be.
+/* Limits: what one client may cost: bytes that it sent and that make no command yet, bytes that wait for it, time for
+ * which it does nothing; and how many clients there may be.
  *
- * Replies that wait are looked at when they grow: a turn's replies before they are sent (`replyGrew`, if they are many),
- * and what the kernel did not take (`outputGrew`); as in Redis, replies of up to 16 KB a turn are free. The soft
+ * Replies that wait are looked at when they grow: a turn's replies before they are sent (`replyGrew`, if they are
+ * many), and what the kernel did not take (`outputGrew`); as in Redis, replies of up to 16 KB a turn are free. The soft
  * limit and idleness need time to pass: the cron looks at every client once a second. */
 import { readFileSync } from 'node:fs'
 import { Gate, type Session } from '../commands/session.ts'
 import { toNumber } from '../lib/int64.ts'
 import { quote } from '../lib/quoting.ts'
+import type { Reply } from '../protocol/reply.ts'
 import { clientLine } from './client-line.ts'
 import { ClientType, clientTypeOf } from './client-type.ts'
 import type { Connection } from './connection.ts'
@@ -72,9 +73,10 @@ export class Limits {
     return now - connection.softLimitSince > softSeconds
   }
 
-  /** A turn's replies, more than `replySizeMin`, are about to be sent; false if the client has been closed instead. */
-  replyGrew(connection: Connection, size: number): boolean {
-    if (!this.exceeds(connection, connection.pendingOutput + size)) return true
+  /** A turn's replies, more than `replySizeMin` or not even all of them, are about to be sent; false if the client has
+   *  been closed instead. */
+  replyGrew(connection: Connection, reply: Reply): boolean {
+    if (!reply.overflowed && !this.exceeds(connection, connection.pendingOutput + reply.length)) return true
     this.closeSoon(connection)
     return false
   }
@@ -158,7 +160,8 @@ export class Limits {
     )
     log.warn(
       `Current maximum open files is ${most + RESERVED_DESCRIPTORS}. maxclients has been reduced to ` +
-        `${config.number('maxclients')} to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'.`,
+        `${config.number('maxclients')} to compensate for low ulimit. ` +
+        "If you need higher maxclients increase 'ulimit -n'.",
     )
   }
 

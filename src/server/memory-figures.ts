@@ -6,7 +6,8 @@
  *   used memory    |  blocks of tables and indexes | blocks of entries and values | buffers of the traffic  |
  *                     `- overhead                     `- dataset                     `- overhead
  *
- * Of these Redis's allocator figures are made: fragmentation is active to used, allocator overhead reserved to active. */
+ * Of these Redis's allocator figures are made: fragmentation is active to used, allocator overhead reserved to
+ * active. */
 import type { Server } from './server.ts'
 
 export interface DatabaseFigures {

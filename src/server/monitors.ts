@@ -9,7 +9,7 @@
 import type { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
 import { Admission, type Admit, ServerGate } from '../commands/dispatcher.ts'
-import { Gate, ReplyMode, SessionFlag } from '../commands/session.ts'
+import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.ts'
 import { writeLatin1 } from '../lib/bytes.ts'
 import { quotedLengthMax, writeQuoted } from '../lib/quoting.ts'
 import { REPLICA_READS_NOTHING } from '../protocol/errors.ts'
@@ -24,6 +24,9 @@ const SEND_AT = 1024 * 1024
 /** Commands that are not shown; EXEC and scripts show themselves. */
 const HIDDEN = Flag.SKIP_MONITOR | Flag.ADMIN
 const CR_LF = '\r\n'
+const DIGIT_0 = 48
+/** `+seconds.micros`, with time to spare. */
+const TIME_LEN_MAX = 32
 
 export class Monitors {
   private readonly server: Server
@@ -31,6 +34,12 @@ export class Monitors {
   private bytes = new Uint8Array(0)
   private len = 0
   private scheduled = false
+  // What the last line began with.
+  private second = 0
+  private secondText = ''
+  private sourceSession: Session | null = null
+  private sourceDb = 0
+  private source = ''
 
   constructor(server: Server) {
     this.server = server
@@ -54,6 +63,7 @@ export class Monitors {
     connection.session.gates &= ~Gate.MONITOR
     if (this.connections.size > 0) return
     this.server.dispatcher.gates &= ~ServerGate.MONITORED
+    this.sourceSession = null
     this.len = 0
     this.bytes = new Uint8Array(0)
   }
@@ -109,12 +119,12 @@ export class Monitors {
 
   private write(call: Call, command: Command): void {
     const secrets = secretsOf(call, command, this.server.config)
-    const head = `+${this.time()} [${call.db.id} ${this.source(call)}]`
-    let size = head.length + CR_LF.length
+    const source = this.sourceOf(call)
+    let size = TIME_LEN_MAX + source.length + CR_LF.length
     for (let index = 0; index < call.argc; index++) size += 1 + quotedLengthMax(call.lenOf(index) + REDACTED.length)
     this.ensure(size)
     const bytes = this.bytes
-    let at = writeLatin1(head, bytes, this.len)
+    let at = writeLatin1(source, bytes, this.writeTime(bytes, this.len))
     for (let index = 0; index < call.argc; index++) {
       bytes[at++] = 0x20
       if (secrets.has(index)) at = writeLatin1(`"${REDACTED}"`, bytes, at)
@@ -130,18 +140,35 @@ export class Monitors {
     this.bytes = larger
   }
 
-  /** Seconds since 1970 with six decimals. */
-  private time(): string {
+  /** Writes the seconds since 1970 with six decimals; returns the position behind. */
+  private writeTime(bytes: Uint8Array, pos: number): number {
     const us = this.server.dispatcher.nowUs
-    const seconds = Math.floor(us / 1e6)
-    return `${seconds}.${String(us - seconds * 1e6).padStart(6, '0')}`
+    const second = Math.floor(us / 1e6)
+    if (second !== this.second) {
+      this.second = second
+      this.secondText = `+${second}.`
+    }
+    let at = writeLatin1(this.secondText, bytes, pos)
+    const rest = us - second * 1e6
+    for (let unit = 100_000; unit >= 1; unit /= 10) bytes[at++] = DIGIT_0 + (Math.floor(rest / unit) % 10)
+    return at
   }
 
-  /** Where a command came from. */
-  private source(call: Call): string {
-    const connection = this.server.connections.get(call.session.id)
+  /** Database and client that a command came from; kept, as the next one is often from the same. */
+  private sourceOf(call: Call): string {
+    const { session, db } = call
+    if (session !== this.sourceSession || db.id !== this.sourceDb) {
+      this.sourceSession = session
+      this.sourceDb = db.id
+      this.source = ` [${db.id} ${this.nameOf(session)}]`
+    }
+    return this.source
+  }
+
+  private nameOf(session: Session): string {
+    const connection = this.server.connections.get(session.id)
     if (connection === undefined) return 'lua'
-    const isUnix = (connection.session.flags & SessionFlag.UNIX_SOCKET) !== 0
+    const isUnix = (session.flags & SessionFlag.UNIX_SOCKET) !== 0
     return isUnix ? `unix:${this.server.listener.unixSocket}` : connection.peer
   }
 }

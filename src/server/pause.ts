@@ -1,9 +1,9 @@
 /* Pause: holds back clients' commands for a while: CLIENT PAUSE, and whatever else needs the data to stand still.
  *
- * Each purpose has its own mode and end; what counts is the most restrictive of those in force. Meanwhile nothing expires:
- * keys past their time read as missing, but stay. A client whose command must wait keeps it, undecoded, in its input
- * buffer, and stands in `waiting`; when the pause ends or becomes milder, those who wait go on, in the order in which they
- * came. A pause costs the others nothing: its admission is asked only while its gate is set. */
+ * Each purpose has its own mode and end; what counts is the most restrictive of those in force. Meanwhile nothing
+ * expires: keys past their time read as missing, but stay. A client whose command must wait keeps it, undecoded, in its
+ * input buffer, and stands in `waiting`; when the pause ends or becomes milder, those who wait go on, in the order in
+ * which they came. A pause costs the others nothing: its admission is asked only while its gate is set. */
 
 import { Flag } from '../commands/definition.ts'
 import { Admission, type Admit, ServerGate } from '../commands/dispatcher.ts'

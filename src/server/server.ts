@@ -49,6 +49,7 @@ import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
 import { SlowCommands } from './slow-commands.ts'
 import { Outbox } from './outbox.ts'
+import { Shutdown } from './shutdown.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
@@ -92,6 +93,7 @@ export class Server {
   readonly vitals: Vitals
   readonly slow: SlowCommands
   readonly waiting: Waiting
+  readonly shutdown: Shutdown
   readonly authentication: Authentication
   readonly resumption = new Resumption(this.background)
   readonly pause: Pause
@@ -132,6 +134,7 @@ export class Server {
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
     this.waiting = new Waiting(this)
+    this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
     this.pause = new Pause(this)
     this.monitors = new Monitors(this)
@@ -183,9 +186,13 @@ export class Server {
       wire.decoder.bulkLenMax = config.number('proto-max-bulk-len')
       keyspace.stringLenMax = wire.decoder.bulkLenMax
     })
-    config.onChange('maxmemory-policy', () => {
-      keyspace.clock.lfu = config.choice('maxmemory-policy').endsWith('lfu')
-    })
+    const followPolicy = () => {
+      const policy = config.choice('maxmemory-policy')
+      keyspace.clock.lfu = policy.endsWith('lfu')
+      keyspace.sharesIntegers = config.number('maxmemory') === 0 || !/l[rf]u$/.test(policy)
+    }
+    config.onChange('maxmemory', followPolicy)
+    config.onChange('maxmemory-policy', followPolicy)
     config.onChange('lfu-log-factor', () => (keyspace.clock.lfuLogFactor = config.number('lfu-log-factor')))
     config.onChange('lfu-decay-time', () => (keyspace.clock.lfuDecayMinutes = config.number('lfu-decay-time')))
     config.onChange('latency-tracking', () => (dispatcher.statistics.tracking = config.bool('latency-tracking')))
@@ -266,6 +273,7 @@ export class Server {
     this.cron.stop()
     this.vitals.close()
     this.waiting.close()
+    this.shutdown.close()
     this.pause.close()
     this.listener.close()
     for (const connection of this.connections.values()) connection.close()

@@ -1,5 +1,5 @@
-/* Slow commands: what the dispatcher reports goes to the slow log and to the latency monitor, each by its own threshold.
- * The dispatcher compares with the lower of the two; while both are off that is infinity. */
+/* Slow commands: what the dispatcher reports goes to the slow log and to the latency monitor, each by its own
+ * threshold. The dispatcher compares with the lower of the two; while both are off that is infinity. */
 import type { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
 import type { DispatchObserver } from '../commands/dispatcher.ts'

@@ -1,5 +1,5 @@
-/* Waiting: clients that asked to wait for something other than a key (WAIT, WAITAOF), each until it comes or its time is
- * up. What they sent meanwhile stays in their input buffers. */
+/* Waiting: clients that asked to wait for something other than a key (WAIT, WAITAOF), each until it comes or its
+ * time is up. What they sent meanwhile stays in their input buffers. */
 import type { Call } from '../commands/call.ts'
 import { ReplyMode } from '../commands/session.ts'
 import { type ErrorReply, UNBLOCKED } from '../protocol/errors.ts'

@@ -21,7 +21,8 @@ describe('CONFIG', () => {
   test('SET takes all or nothing', async () => {
     const client = await connect(server())
     expect(await ask(client, 'CONFIG', 'SET', 'maxmemory', '2mb', 'timeout', 'x')).toBe(
-      "-ERR CONFIG SET failed (possibly related to argument 'timeout') - argument couldn't be parsed into an integer\r\n",
+      "-ERR CONFIG SET failed (possibly related to argument 'timeout') - " +
+        "argument couldn't be parsed into an integer\r\n",
     )
     expect(await ask(client, 'CONFIG', 'GET', 'maxmemory')).toMatch(/1048576\r\n$/)
     expect(await ask(client, 'CONFIG', 'SET', 'maxmemory', '3mb', 'timeout', '7')).toBe(OK)

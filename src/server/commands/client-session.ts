@@ -1,4 +1,4 @@
-/* What a client says about itself, and how it wants to be treated: the CLIENT subcommands that concern the caller only. */
+/* What a client says about itself, and how it wants to be treated: the CLIENT subcommands that concern the caller. */
 import type { Call } from '../../commands/call.ts'
 import { Gate, ReplyMode, SessionFlag } from '../../commands/session.ts'
 import { fromLatin1 } from '../../lib/bytes.ts'

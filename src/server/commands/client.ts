@@ -87,8 +87,8 @@ function unblock(server: Server, call: Call): void {
   call.reply.integer(connection !== undefined && server.unblock?.(connection, asError) === true ? 1 : 0)
 }
 
-/** About the caller. */
-const ownSubcommands = (server: Server): CommandGroup => ({
+/** About what the caller keeps copies of. */
+const cachingSubcommands = (server: Server): CommandGroup => ({
   CACHING: {
     summary: 'Says whether the keys of the next command are to be tracked.',
     since: '6.0.0',
@@ -97,19 +97,46 @@ const ownSubcommands = (server: Server): CommandGroup => ({
     args: [oneOf('mode', 'YES', 'NO')],
     run: caching,
   },
-  GETNAME: {
-    summary: 'Gives the name of this connection.',
-    since: '2.6.9',
-    complexity: 'O(1)',
-    flags: ANY_TIME,
-    run: getName,
-  },
   GETREDIR: {
     summary: 'Tells to which client the invalidations of this connection go.',
     since: '6.0.0',
     complexity: 'O(1)',
     flags: ANY_TIME,
     run: getRedirect,
+  },
+  TRACKING: {
+    summary: 'Turns the tracking of keys that this client caches on or off.',
+    since: '6.0.0',
+    complexity: 'O(1), some options cost more',
+    flags: ANY_TIME,
+    args: [
+      oneOf('status', 'ON', 'OFF'),
+      optional(integer('REDIRECT client-id')),
+      optional(manyTokens(string('PREFIX prefix'))),
+      optional('BCAST'),
+      optional('OPTIN'),
+      optional('OPTOUT'),
+      optional('NOLOOP'),
+    ],
+    run: (call) => tracking(server, call),
+  },
+  TRACKINGINFO: {
+    summary: 'Describes the tracking that this connection asked for.',
+    since: '6.2.0',
+    complexity: 'O(1)',
+    flags: ANY_TIME,
+    run: trackingInfo,
+  },
+})
+
+/** About the caller. */
+const ownSubcommands = (server: Server): CommandGroup => ({
+  GETNAME: {
+    summary: 'Gives the name of this connection.',
+    since: '2.6.9',
+    complexity: 'O(1)',
+    flags: ANY_TIME,
+    run: getName,
   },
   ID: {
     summary: 'Gives the id of this connection.',
@@ -167,29 +194,6 @@ const ownSubcommands = (server: Server): CommandGroup => ({
     args: [string('connection-name')],
     tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
     run: setName,
-  },
-  TRACKING: {
-    summary: 'Turns the tracking of keys that this client caches on or off.',
-    since: '6.0.0',
-    complexity: 'O(1), some options cost more',
-    flags: ANY_TIME,
-    args: [
-      oneOf('status', 'ON', 'OFF'),
-      optional(integer('REDIRECT client-id')),
-      optional(manyTokens(string('PREFIX prefix'))),
-      optional('BCAST'),
-      optional('OPTIN'),
-      optional('OPTOUT'),
-      optional('NOLOOP'),
-    ],
-    run: (call) => tracking(server, call),
-  },
-  TRACKINGINFO: {
-    summary: 'Describes the tracking that this connection asked for.',
-    since: '6.2.0',
-    complexity: 'O(1)',
-    flags: ANY_TIME,
-    run: trackingInfo,
   },
 })
 
@@ -290,7 +294,12 @@ export function clientCommands(server: Server): readonly Command[] {
     CLIENT: {
       summary: 'Looks after client connections.',
       since: '2.4.0',
-      subcommands: { ...ownSubcommands(server), ...sharedSubcommands(server), HELP: helpCommand('5.0.0') },
+      subcommands: {
+        ...cachingSubcommands(server),
+        ...ownSubcommands(server),
+        ...sharedSubcommands(server),
+        HELP: helpCommand('5.0.0'),
+      },
     },
   } satisfies CommandGroup)
 }

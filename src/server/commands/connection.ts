@@ -144,6 +144,7 @@ function reset(server: Server, call: Call): void {
   const connection = server.connections.get(session.id)
   if (connection !== undefined) server.endSession(connection)
   server.authentication.begin(session)
+  if ((session.gates & Gate.UNAUTHENTICATED) !== 0) connection?.restrict()
   call.select(0)
   session.version = 2
   reply.version = 2

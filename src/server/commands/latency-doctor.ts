@@ -11,11 +11,12 @@ const SLOWLOG_OFF =
   'The slow log is off, so that nobody can tell which commands were slow. Switch it on: CONFIG SET ' +
   'slowlog-log-slower-than'
 const SLOWLOG_HIGH =
-  'The slow log misses commands that the latency monitor counts. Lower its threshold: CONFIG SET slowlog-log-slower-than'
+  'The slow log misses commands that the latency monitor counts. Lower its threshold: CONFIG SET ' +
+  'slowlog-log-slower-than'
 const READ_SLOWLOG = 'Look with SLOWLOG GET which commands are slow, and avoid them or split them up.'
 const LARGE_KEYS =
-  'Commands on very large values take long. Find those (redis-cli --bigkeys, MEMORY USAGE) and split them into several ' +
-  'keys.'
+  'Commands on very large values take long. Find those (redis-cli --bigkeys, MEMORY USAGE) and split them into ' +
+  'several keys.'
 const BUSY_MACHINE =
   'Commands that do little took long: the process did not get the processor. Lower the load of the machine, look for ' +
   'greedy neighbours on the same host, and measure its own share with redis-cli --intrinsic-latency 100.'

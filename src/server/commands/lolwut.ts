@@ -1,8 +1,9 @@
 /* LOLWUT: a picture for no reason at all, and the version.
  *
- * The picture is a crystal, as cinnabar is one: cells on a hexagonal grid, grown from a seed in rings (Packard's automaton,
- * 1984). A free cell freezes when the number of its frozen neighbours is among those that the rule, drawn anew each time,
- * has chosen; one is always chosen, or nothing would grow. It is drawn in Braille, two dots wide and four high a letter. */
+ * The picture is a crystal, as cinnabar is one: cells on a hexagonal grid, grown from a seed in rings (Packard's
+ * automaton, 1984). A free cell freezes when the number of its frozen neighbours is among those that the rule, drawn
+ * anew each time, has chosen; one is always chosen, or nothing would grow. It is drawn in Braille, two dots wide and
+ * four high a letter. */
 import type { Call } from '../../commands/call.ts'
 import { type Command, type CommandGroup, Flag, group, integer, optional } from '../../commands/definition.ts'
 import { compareInt64, toNumber } from '../../lib/int64.ts'

@@ -28,8 +28,8 @@ export function memoryReport(figures: MemoryFigures, clientCount: number): strin
   if (figures.peak / figures.used > PEAK_RATIO_MAX) {
     findings.push(
       `Peak: the most that was ever used, ${bytesToHuman(figures.peak)}, is well above what is used now, ` +
-        `${bytesToHuman(figures.used)}. Emptied pages and chunks are used again or given back; MEMORY PURGE gives back ` +
-        'the rest.',
+        `${bytesToHuman(figures.used)}. Emptied pages and chunks are used again or given back; MEMORY PURGE gives ` +
+        'back the rest.',
     )
   }
   if (isLarge(totalOverhead(figures), TOTAL_RATIO_MAX)) {

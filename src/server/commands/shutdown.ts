@@ -3,7 +3,6 @@ import type { Call } from '../../commands/call.ts'
 import { type Command, type CommandGroup, Flag, group, oneOf, optional, token } from '../../commands/definition.ts'
 import { NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX } from '../../protocol/errors.ts'
 import type { Server } from '../server.ts'
-import { shutDown } from '../shutdown.ts'
 
 const OPTIONS = ['NOSAVE', 'SAVE', 'NOW', 'FORCE', 'ABORT'] as const
 
@@ -16,10 +15,9 @@ function shutdown(call: Call, server: Server): void {
   }
   const contradicts = (given.has('ABORT') && given.size > 1) || (given.has('SAVE') && given.has('NOSAVE'))
   if (contradicts) return call.reply.error(SYNTAX)
-  // A shutdown waits for nobody while there are no replicas: none can be under way when another command runs.
-  if (given.has('ABORT')) return call.reply.error(NO_SHUTDOWN)
+  if (given.has('ABORT')) return server.shutdown.abort() ? call.reply.ok() : call.reply.error(NO_SHUTDOWN)
   const save = given.has('SAVE') ? true : given.has('NOSAVE') ? false : undefined
-  if (!shutDown(server, { save, force: given.has('FORCE') })) call.reply.error(SHUTDOWN_FAILED)
+  if (!server.shutdown.now({ save, force: given.has('FORCE') })) call.reply.error(SHUTDOWN_FAILED)
 }
 
 export function shutdownCommands(server: Server): readonly Command[] {

@@ -118,6 +118,14 @@ describe('parseLongDouble', () => {
     for (const text of refused) expect(parse(text), text.slice(0, 30)).toBeUndefined()
   })
 
+  test('looks at no byte outside of the text', () => {
+    for (const around of ['-', '+', '.', '1', 'e']) {
+      expect(parseLongDouble(fromLatin1(around), 0, 0)).toBeUndefined()
+      expect(parseLongDouble(fromLatin1(`${around}-${around}`), 1, 1)).toBeUndefined()
+      expect(parseLongDouble(fromLatin1(`${around}5${around}`), 1, 1)).toEqual(parse('5'))
+    }
+  })
+
   test('reads the ends of the range', () => {
     expect(parse('1.1e4932')).toBeDefined()
     expect(parse('0x1p-16445')).toEqual({ negative: false, significand: 1n, exponent: -16445 })

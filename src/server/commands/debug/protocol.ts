@@ -43,11 +43,11 @@ const SAMPLES: Readonly<Record<string, (reply: Reply) => void>> = {
   },
   push: (reply) => {
     if (reply.version < 3) return reply.error(NEEDS_RESP3)
+    // What a command pushes leaves after its reply: so it is since 7.2, whatever the text says.
+    reply.bulkString('Some real reply following the push reply')
     reply.push(2)
     reply.bulkString('server-cpu-usage')
     reply.integer(42)
-    // And so does a push: it answers nothing.
-    reply.bulkString('Some real reply following the push reply')
   },
   true: (reply) => reply.boolean(true),
   false: (reply) => reply.boolean(false),

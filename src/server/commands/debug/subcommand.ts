@@ -1,4 +1,5 @@
-/* What a subcommand of DEBUG is. They are no commands of their own, in Redis as here: no COMMAND INFO, no statistics. */
+/* What a subcommand of DEBUG is. They are no commands of their own, in Redis as here: no COMMAND INFO, no
+ * statistics. */
 import type { Call } from '../../../commands/call.ts'
 import type { Server } from '../../server.ts'
 

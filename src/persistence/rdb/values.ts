@@ -1,0 +1,55 @@
+/* Values: how each type of value is written and read. One record per type; saver and loader ask for no certain type.
+ *
+ * A type that is added to the keyspace adds its record here. Of the RDB types that have one meaning, it writes the one
+ * that the oldest Redis of interest reads, and reads them all. */
+import type { Int64 } from '../../lib/int64.ts'
+import type { Ref } from '../../memory/memory.ts'
+import type { Database } from '../../keyspace/database.ts'
+import type { Type } from '../../keyspace/entry.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
+import type { RdbReader } from './reader.ts'
+import { stringValues } from './string-values.ts'
+import type { RdbWriter } from './writer.ts'
+
+/** A key on its way into the keyspace: the range 0 … `len` of `bytes`. */
+export interface LoadedKey {
+  readonly bytes: Uint8Array
+  readonly len: number
+}
+
+export interface ValueFormat {
+  readonly type: Type
+  /** The RDB types that it reads. */
+  readonly rdbTypes: readonly number[]
+  /** The RDB type that `save` writes this value as. */
+  rdbType(entry: Ref): number
+  save(entry: Ref, writer: RdbWriter): void
+  /** Reads a value and adds it for the key last looked up, which must not be there. Allocates. */
+  load(rdbType: number, reader: RdbReader, db: Database, key: LoadedKey, expiry: Int64 | undefined): void
+  /** Passes over a value. */
+  skip(rdbType: number, reader: RdbReader): void
+}
+
+export class ValueFormats {
+  private readonly byType: (ValueFormat | undefined)[] = []
+  private readonly byRdbType: (ValueFormat | undefined)[] = []
+
+  constructor(keyspace: Keyspace) {
+    this.add(stringValues(keyspace))
+  }
+
+  private add(format: ValueFormat): void {
+    this.byType[format.type] = format
+    for (const rdbType of format.rdbTypes) this.byRdbType[rdbType] = format
+  }
+
+  /** The format of a type of the keyspace. */
+  of(type: Type): ValueFormat {
+    return this.byType[type]!
+  }
+
+  /** What reads an RDB type; undefined if nothing does. */
+  reading(rdbType: number): ValueFormat | undefined {
+    return this.byRdbType[rdbType]
+  }
+}

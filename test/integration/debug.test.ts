@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest'
+import { RawClient } from '../helpers/raw-client.ts'
+import { sleep, startCinnabar } from '../helpers/servers.ts'
+import { ask, body, connect, eventually, OK, useServer } from './support.ts'
+
+const REFUSED = /^-ERR DEBUG command not allowed\. If the enable-debug-command option is set to "local", /
+
+describe('DEBUG is allowed', () => {
+  test('to nobody, unless the configuration says so', async () => {
+    const server = await startCinnabar()
+    try {
+      const client = await connect(server)
+      expect(await ask(client, 'DEBUG', 'SLEEP', '0')).toMatch(REFUSED)
+      expect(await ask(client, 'DEBUG', 'HELP')).toMatch(REFUSED)
+      expect(await ask(client, 'CONFIG', 'SET', 'enable-debug-command', 'yes')).toMatch(/^-ERR CONFIG SET failed/)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test('to clients of this machine, if it says local', async () => {
+    const server = await startCinnabar({ args: ['--enable-debug-command', 'local', '--unixsocket', 'x.sock'] })
+    try {
+      const clients = [await connect(server), await RawClient.connect({ path: `${server.dir}/x.sock` })]
+      for (const client of clients) expect(await ask(client, 'DEBUG', 'SLEEP', '0')).toBe(OK)
+      await clients[1]!.close()
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+describe('DEBUG', () => {
+  const server = useServer({ args: ['--enable-debug-command', 'yes'] })
+
+  test('DIGEST is that of redis-server for the same data, whatever the order in which it came', async () => {
+    const client = await connect(server())
+    await ask(client, 'FLUSHALL')
+    expect(await ask(client, 'DEBUG', 'DIGEST')).toBe(`+${'0'.repeat(40)}\r\n`)
+    await ask(client, 'SELECT', '3')
+    await ask(client, 'SET', 'x', 'y')
+    await ask(client, 'SELECT', '0')
+    await ask(client, 'SET', 'e', 'x', 'EX', '1000')
+    await ask(client, 'SET', 'n', '12345')
+    await ask(client, 'SET', 'foo', 'bar')
+    // As redis-server 7.2.4 answered for SET foo bar, SET n 12345, SET e x EX 100000, and SET x y in database 3.
+    expect(await ask(client, 'DEBUG', 'DIGEST')).toBe('+5a298e3c9ac0555127ce731f1ba42ade30469b6a\r\n')
+    expect(await ask(client, 'DEBUG', 'DIGEST-VALUE', 'foo', 'n', 'none')).toBe(
+      '*3\r\n+68467c70ae30376e7ce005bcc8827f5ba7fd67dc\r\n+e1cf90774e995ae03de66e8109dc5cb9d9c2dc83\r\n' +
+        `+${'0'.repeat(40)}\r\n`,
+    )
+    await ask(client, 'SET', 'foo', 'baz')
+    expect(await ask(client, 'DEBUG', 'DIGEST')).not.toBe('+5a298e3c9ac0555127ce731f1ba42ade30469b6a\r\n')
+  })
+
+  test('POPULATE makes keys that are not there, of the size wanted', async () => {
+    const client = await connect(server())
+    await ask(client, 'FLUSHALL')
+    await ask(client, 'SET', 'key:1', 'mine')
+    expect(await ask(client, 'DEBUG', 'POPULATE', '3')).toBe(OK)
+    expect(await ask(client, 'MGET', 'key:0', 'key:1', 'key:2')).toBe(
+      '*3\r\n$7\r\nvalue:0\r\n$4\r\nmine\r\n$7\r\nvalue:2\r\n',
+    )
+    expect(await ask(client, 'DEBUG', 'POPULATE', '2', 'p', '9')).toBe(OK)
+    expect(await ask(client, 'GET', 'p:1')).toBe('$9\r\nvalue:1\0\0\r\n')
+    expect(await ask(client, 'DEBUG', 'POPULATE', '2', 'q', '3')).toBe(OK)
+    expect(await ask(client, 'GET', 'q:1')).toBe('$3\r\nval\r\n')
+    expect(await ask(client, 'DBSIZE')).toBe(':7\r\n')
+  })
+
+  test('OBJECT tells how a value is stored', async () => {
+    const client = await connect(server())
+    await ask(client, 'SET', 'n', '12')
+    await ask(client, 'SET', 's', 'abc')
+    expect(await ask(client, 'DEBUG', 'OBJECT', 'n')).toMatch(
+      /^\+Value at:0x[0-9a-f]+ refcount:1 encoding:int serializedlength:2 lru:\d+ lru_seconds_idle:0\r\n$/,
+    )
+    expect(await ask(client, 'DEBUG', 'OBJECT', 's')).toContain('encoding:embstr serializedlength:4 ')
+    expect(await ask(client, 'DEBUG', 'OBJECT', 'none')).toBe('-ERR no such key\r\n')
+    expect(await ask(client, 'DEBUG', 'SDSLEN', 's')).toMatch(/^\+key_sds_len:1, .* val_sds_len:3, val_sds_avail:\d+, /)
+    expect(await ask(client, 'DEBUG', 'SDSLEN', 'n')).toBe('-ERR Not an sds encoded string.\r\n')
+  })
+
+  test('HTSTATS tells how full a table is', async () => {
+    const client = await connect(server())
+    await ask(client, 'FLUSHALL')
+    const empty = body(await ask(client, 'DEBUG', 'HTSTATS', '9'))
+    expect(empty).toContain('No stats available for empty dictionaries')
+    await ask(client, 'DEBUG', 'POPULATE', '1000')
+    const text = body(await ask(client, 'DEBUG', 'HTSTATS', '0', 'full'))
+    expect(text).toContain('[Dictionary HT]\nHash table 0 stats (main hash table):\n')
+    expect(text).toContain(' number of elements: 1000\n')
+    const lengths = [...text.matchAll(/^ {3}(\d+): (\d+) \(/gm)].map(
+      ([, length, count]) => Number(length) * Number(count),
+    )
+    expect(lengths.reduce((sum, entries) => sum + entries, 0)).toBe(1000)
+    expect(await ask(client, 'DEBUG', 'HTSTATS', '16')).toBe('-ERR Out of range database\r\n')
+    expect(await ask(client, 'DEBUG', 'HTSTATS', '-1')).toBe('-ERR Out of range database\r\n')
+  })
+
+  test('SET-ACTIVE-EXPIRE 0 leaves keys past their time until they are met', async () => {
+    const client = await connect(server())
+    await ask(client, 'FLUSHALL')
+    expect(await ask(client, 'DEBUG', 'SET-ACTIVE-EXPIRE', '0')).toBe(OK)
+    await ask(client, 'SET', 'a', 'x', 'PX', '10')
+    await ask(client, 'SET', 'b', 'x', 'PX', '10')
+    await sleep(400)
+    expect(await ask(client, 'DBSIZE')).toBe(':2\r\n')
+    expect(await ask(client, 'GET', 'a')).toBe('$-1\r\n')
+    expect(await ask(client, 'DBSIZE')).toBe(':1\r\n')
+    expect(await ask(client, 'DEBUG', 'SET-ACTIVE-EXPIRE', '1')).toBe(OK)
+    await eventually(async () => (await ask(client, 'DBSIZE')) === ':0\r\n', 'an empty database')
+  })
+
+  test('SLEEP stops everybody', async () => {
+    const [one, other] = [await connect(server()), await connect(server())]
+    const began = Date.now()
+    const slept = ask(one, 'DEBUG', 'SLEEP', '0.2')
+    await sleep(50)
+    expect(await ask(other, 'PING')).toBe('+PONG\r\n')
+    expect(Date.now() - began).toBeGreaterThanOrEqual(195)
+    expect(await slept).toBe(OK)
+  })
+
+  test('ERROR sends the text, on one line, and counts nothing', async () => {
+    const client = await connect(server())
+    await ask(client, 'CONFIG', 'RESETSTAT')
+    expect(await ask(client, 'DEBUG', 'ERROR', 'MYCODE two\r\nlines')).toBe('-MYCODE two  lines\r\n')
+    expect(body(await ask(client, 'INFO', 'errorstats'))).toBe('# Errorstats\r\n')
+  })
+
+  test('CHANGE-REPL-ID and LOG do what they say', async () => {
+    const client = await connect(server())
+    const id = async () => /master_replid:(\w{40})/.exec(body(await ask(client, 'INFO', 'replication')))![1]
+    const before = await id()
+    expect(await ask(client, 'DEBUG', 'CHANGE-REPL-ID')).toBe(OK)
+    expect(await id()).not.toBe(before)
+    expect(await ask(client, 'DEBUG', 'LOG', 'hello there')).toBe(OK)
+    await server().waitForLog(/DEBUG LOG: hello there/)
+  })
+
+  test('VERIFY checks the memory', async () => {
+    const client = await connect(server())
+    await ask(client, 'DEBUG', 'POPULATE', '5000', 'v', '2000')
+    expect(await ask(client, 'DEBUG', 'VERIFY')).toBe(OK)
+  })
+
+  test.each(['RELOAD', 'LOADAOF'])('%s is refused while there is nothing to load from', async (name) => {
+    const client = await connect(server())
+    expect(await ask(client, 'DEBUG', name)).toMatch(/^-ERR persistence is not built yet/)
+  })
+
+  test.each(['SEGFAULT', 'PANIC', 'OOM', 'ASSERT', 'RESTART', 'NOSUCH', 'SLEEP'])(
+    '%s alone is refused',
+    async (name) => {
+      const client = await connect(server())
+      expect(await ask(client, 'DEBUG', name)).toBe(
+        `-ERR unknown subcommand or wrong number of arguments for '${name}'. Try DEBUG HELP.\r\n`,
+      )
+    },
+  )
+
+  test('HELP lists what there is', async () => {
+    const client = await connect(server())
+    const help = await ask(client, 'DEBUG', 'HELP')
+    for (const line of ['SLEEP <seconds>', 'DIGEST', 'POPULATE <count> [<prefix>] [<size>]', 'HELP']) {
+      expect(help).toContain(`+${line}\r\n`)
+    }
+  })
+})

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest'
+import type { RawClient } from '../helpers/raw-client.ts'
+import { ask, body, connect, OK, useServer } from './support.ts'
+
+const numberIn = (reply: string): number => Number(/^:(-?\d+)\r\n$/.exec(reply)?.[1])
+
+/** The names and values of MEMORY STATS, nested ones as they come. */
+function statsOf(reply: string): string[] {
+  return reply.split('\r\n').filter((line) => line !== '' && !/^[$%]/.test(line))
+}
+
+async function usage(client: RawClient, key: string): Promise<number> {
+  return numberIn(await ask(client, 'MEMORY', 'USAGE', key))
+}
+
+describe('MEMORY USAGE', () => {
+  const server = useServer()
+
+  test('tells what a key has added to the memory used', async () => {
+    const client = await connect(server())
+    const used = async (): Promise<number> =>
+      Number(/used_memory:(\d+)/.exec(body(await ask(client, 'INFO', 'memory')))?.[1])
+    for (const [key, value] of [
+      ['small', '1'],
+      ['inline', 'x'.repeat(100)],
+      ['own', 'x'.repeat(100_000)],
+    ] as const) {
+      await ask(client, 'FLUSHALL', 'SYNC')
+      await ask(client, 'SET', 'other', 'x') // one more key does not make the table grow
+      const before = await used()
+      await ask(client, 'SET', key, value)
+      expect((await used()) - before).toBe(await usage(client, key))
+    }
+  })
+
+  test('adds up to all that the data takes', async () => {
+    const client = await connect(server())
+    await ask(client, 'FLUSHALL', 'SYNC')
+    const empty = Number(/used_memory:(\d+)/.exec(body(await ask(client, 'INFO', 'memory')))?.[1])
+    const keys = 2000
+    let sum = 0
+    for (let number = 0; number < keys; number++) await ask(client, 'SET', `key:${number}`, 'x'.repeat(number % 300))
+    for (let number = 0; number < keys; number++) sum += await usage(client, `key:${number}`)
+    const used = Number(/used_memory:(\d+)/.exec(body(await ask(client, 'INFO', 'memory')))?.[1])
+    expect(Math.abs(used - empty - sum)).toBeLessThanOrEqual(keys / 2) // each share of the table is rounded
+  })
+
+  test('of nothing is null, of a wrong option a syntax error', async () => {
+    const client = await connect(server())
+    await ask(client, 'SET', 'k', 'v')
+    expect(await ask(client, 'MEMORY', 'USAGE', 'none')).toBe('$-1\r\n')
+    expect(numberIn(await ask(client, 'MEMORY', 'USAGE', 'k', 'samples', '0'))).toBeGreaterThan(0)
+    expect(await ask(client, 'MEMORY', 'USAGE', 'k', 'SAMPLES')).toBe('-ERR syntax error\r\n')
+    expect(await ask(client, 'MEMORY', 'USAGE', 'k', 'SAMPLES', '-1')).toBe('-ERR syntax error\r\n')
+    expect(await ask(client, 'MEMORY', 'USAGE', 'k', 'SAMPLES', 'x')).toBe(
+      '-ERR value is not an integer or out of range\r\n',
+    )
+    await ask(client, 'HELLO', '3')
+    expect(await ask(client, 'MEMORY', 'USAGE', 'none')).toBe('_\r\n')
+  })
+
+  test('is no use of the key', async () => {
+    const client = await connect(server())
+    const misses = async () => /keyspace_misses:(\d+)/.exec(body(await ask(client, 'INFO', 'stats')))![1]
+    const before = await misses()
+    await ask(client, 'MEMORY', 'USAGE', 'none')
+    expect(await misses()).toBe(before)
+  })
+})
+
+describe('MEMORY', () => {
+  const server = useServer()
+
+  test('STATS is a map of numbers, and one map for each database with keys', async () => {
+    const client = await connect(server())
+    await ask(client, 'SELECT', '3')
+    await ask(client, 'SET', 'k', 'v', 'EX', '100')
+    const flat = await ask(client, 'MEMORY', 'STATS')
+    expect(flat.startsWith('*56\r\n')).toBe(true)
+    await ask(client, 'HELLO', '3')
+    const reply = await ask(client, 'MEMORY', 'STATS')
+    expect(reply.startsWith('%28\r\n')).toBe(true)
+    const stats = statsOf(reply)
+    const value = (name: string): string => stats[stats.indexOf(name) + 1]!
+    expect(value('keys.count')).toBe(':1')
+    expect(stats.slice(stats.indexOf('db.3') + 1, stats.indexOf('db.3') + 3)).toEqual([
+      'overhead.hashtable.main',
+      expect.stringMatching(/^:\d{2,4}$/),
+    ])
+    expect(value('overhead.hashtable.expires')).toMatch(/^:\d{4}$/)
+    expect(value('dataset.bytes')).toMatch(/^:\d+$/)
+    expect(value('peak.percentage')).toMatch(/^,\d/)
+    expect(value('allocator-fragmentation.ratio')).toMatch(/^,\d/)
+  })
+
+  test('DOCTOR has nothing to say of an empty server', async () => {
+    const client = await connect(server())
+    expect(body(await ask(client, 'MEMORY', 'DOCTOR'))).toMatch(/too little data/)
+  })
+
+  test('MALLOC-STATS lists what the arena holds', async () => {
+    const client = await connect(server())
+    await ask(client, 'SET', 'k', 'x'.repeat(1_000_000))
+    const text = body(await ask(client, 'MEMORY', 'MALLOC-STATS'))
+    expect(text).toMatch(/^Arena: \d+\.\d\dM reserved/)
+    expect(text).toMatch(/\n +larger +1 +62\n/)
+  })
+
+  test('PURGE gives back what deleted keys have left', async () => {
+    const client = await connect(server())
+    const reserved = async () => Number(/allocator_resident:(\d+)/.exec(body(await ask(client, 'INFO', 'memory')))![1])
+    for (let number = 0; number < 60; number++) await ask(client, 'SET', `k${number}`, 'x'.repeat(1_000_000))
+    const full = await reserved()
+    await ask(client, 'FLUSHALL', 'SYNC')
+    expect(await ask(client, 'MEMORY', 'PURGE')).toBe(OK)
+    expect(await reserved()).toBeLessThan(full / 2)
+    await ask(client, 'SET', 'k', 'still works')
+    expect(await ask(client, 'GET', 'k')).toBe('$11\r\nstill works\r\n')
+  })
+
+  test('HELP lists the subcommands', async () => {
+    const client = await connect(server())
+    const help = await ask(client, 'MEMORY', 'HELP')
+    for (const name of ['DOCTOR', 'MALLOC-STATS', 'PURGE', 'STATS', 'USAGE key [SAMPLES count]', 'HELP']) {
+      expect(help).toContain(`+${name}\r\n`)
+    }
+  })
+})
