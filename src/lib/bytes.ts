@@ -96,6 +96,18 @@ export function compareBytes(
   return aLen - bLen
 }
 
+/** The 32-bit word at a position that need not be a multiple of four, its lowest byte first. Signed. */
+export function littleWord(bytes: Uint8Array, pos: number): number {
+  return bytes[pos]! | (bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)
+}
+
+export function writeLittleWord(word: number, bytes: Uint8Array, pos: number): void {
+  bytes[pos] = word
+  bytes[pos + 1] = word >>> 8
+  bytes[pos + 2] = word >>> 16
+  bytes[pos + 3] = word >>> 24
+}
+
 /** The bytes as text, one character each: lossless. Cold. */
 export function latin1(bytes: Uint8Array, pos: number, len: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + pos, len).toString('latin1')

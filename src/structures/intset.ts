@@ -19,7 +19,7 @@
  *
  * FIGURES */
 import { assert } from '../lib/assert.ts'
-import { copyBytes, LITTLE_ENDIAN } from '../lib/bytes.ts'
+import { copyBytes, LITTLE_ENDIAN, littleWord } from '../lib/bytes.ts'
 import { fromWords, highWord, INT64_LEN_MAX, type Int64, lowWord, writeInt64 } from '../lib/int64.ts'
 import { BLOCK_BYTES_MAX, CHUNK_MASK, type Memory, posOf, type Ref } from '../memory/memory.ts'
 
@@ -284,23 +284,19 @@ function longIsBelow(words: Int32Array, word: number, high: number, low: number)
   return ownHigh < high || (ownHigh === high && words[word]! >>> 0 < low >>> 0)
 }
 
-function wordAt(bytes: Uint8Array, pos: number): number {
-  return bytes[pos]! | (bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)
-}
-
 /** Whether an intset that somebody else wrote is sound: not empty, and as it should be. Reads nothing outside. */
 export function validateIntset(bytes: Uint8Array, pos: number, len: number): boolean {
   if (len <= HEADER_SIZE || len > BLOCK_BYTES_MAX) return false
-  const encoding = wordAt(bytes, pos)
-  const count = wordAt(bytes, pos + 4) >>> 0
+  const encoding = littleWord(bytes, pos)
+  const count = littleWord(bytes, pos + 4) >>> 0
   if (encoding !== INT_16 && encoding !== INT_32 && encoding !== INT_64) return false
   if (HEADER_SIZE + count * encoding !== len) return false
   // The words of the integer before the one at hand.
   let high = 0
   let low = 0
   for (let at = pos + HEADER_SIZE; at < pos + len; at += encoding) {
-    const ownLow = encoding === INT_16 ? ((bytes[at]! << 16) | (bytes[at + 1]! << 24)) >> 16 : wordAt(bytes, at)
-    const ownHigh = encoding === INT_64 ? wordAt(bytes, at + 4) : ownLow >> 31
+    const ownLow = encoding === INT_16 ? ((bytes[at]! << 16) | (bytes[at + 1]! << 24)) >> 16 : littleWord(bytes, at)
+    const ownHigh = encoding === INT_64 ? littleWord(bytes, at + 4) : ownLow >> 31
     const ascends = high < ownHigh || (high === ownHigh && low >>> 0 < ownLow >>> 0)
     if (at > pos + HEADER_SIZE && !ascends) return false
     high = ownHigh

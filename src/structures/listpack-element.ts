@@ -23,7 +23,7 @@
  * What reads as a 64-bit integer (strictly, as lib/int64.ts parses it) is written as the shortest integer that holds it.
  * Integers are handled as two 32-bit words, so that none needs an object. */
 import { assert } from '../lib/assert.ts'
-import { copyBytes } from '../lib/bytes.ts'
+import { copyBytes, littleWord, writeLittleWord } from '../lib/bytes.ts'
 
 /** In place of a head: the end. */
 export const LISTPACK_END = 0xff
@@ -59,21 +59,10 @@ export function shortStringHead(len: number): number {
   return len <= STRING_6_MAX ? STRING_6 | len : -1
 }
 
-function wordAt(bytes: Uint8Array, pos: number): number {
-  return bytes[pos]! | (bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)
-}
-
-function writeWord(word: number, bytes: Uint8Array, pos: number): void {
-  bytes[pos] = word
-  bytes[pos + 1] = word >>> 8
-  bytes[pos + 2] = word >>> 16
-  bytes[pos + 3] = word >>> 24
-}
-
 /** Length of the text of a string whose lead is `lead` bytes. */
 export function textLenAt(bytes: Uint8Array, pos: number, lead: number): number {
   if (lead === 1) return bytes[pos]! & STRING_6_MAX
-  return lead === 2 ? ((bytes[pos]! & 0x0f) << 8) | bytes[pos + 1]! : wordAt(bytes, pos + 1) >>> 0
+  return lead === 2 ? ((bytes[pos]! & 0x0f) << 8) | bytes[pos + 1]! : littleWord(bytes, pos + 1) >>> 0
 }
 
 /** Bytes of the whole element at `pos`. */
@@ -97,12 +86,12 @@ export function lowWordAt(bytes: Uint8Array, pos: number): number {
   if (head < STRING_12) return ((head << 27) >> 19) | bytes[pos + 1]!
   if (head === INT_16) return ((bytes[pos + 1]! << 16) | (bytes[pos + 2]! << 24)) >> 16
   if (head === INT_24) return ((bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)) >> 8
-  return wordAt(bytes, pos + 1)
+  return littleWord(bytes, pos + 1)
 }
 
 /** The upper word of an integer element whose lower word is `low`. */
 export function highWordAt(bytes: Uint8Array, pos: number, low: number): number {
-  return bytes[pos] === INT_64 ? wordAt(bytes, pos + 5) : low >> 31
+  return bytes[pos] === INT_64 ? littleWord(bytes, pos + 5) : low >> 31
 }
 
 /** Bytes of an integer up to its backlen. */
@@ -161,8 +150,8 @@ export function writeInteger(high: number, low: number, size: number, bytes: Uin
     bytes[pos + 1] = low
   } else if (size === 9) {
     bytes[pos] = INT_64
-    writeWord(low, bytes, pos + 1)
-    writeWord(high, bytes, pos + 5)
+    writeLittleWord(low, bytes, pos + 1)
+    writeLittleWord(high, bytes, pos + 5)
   } else {
     bytes[pos] = INT_16 + size - 3
     for (let at = 1, rest = low; at < size; at++, rest >>= 8) bytes[pos + at] = rest
@@ -185,7 +174,7 @@ export function writeString(
     target[targetPos + 1] = len
   } else {
     target[targetPos] = STRING_32
-    writeWord(len, target, targetPos + 1)
+    writeLittleWord(len, target, targetPos + 1)
   }
   copyBytes(source, sourcePos, target, targetPos + size - len, len)
   if (size <= 127) target[targetPos + size] = size

@@ -20,7 +20,7 @@
  *
  * FIGURES */
 import { assert } from '../lib/assert.ts'
-import { copyBytes, equalBytes, LITTLE_ENDIAN } from '../lib/bytes.ts'
+import { copyBytes, equalBytes, LITTLE_ENDIAN, littleWord } from '../lib/bytes.ts'
 import { fromWords, highWord, INT64_LEN_MAX, type Int64, lowWord, parseInt64, writeInt64 } from '../lib/int64.ts'
 import { BLOCK_BYTES_MAX, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
 import {
@@ -504,8 +504,7 @@ export class Listpacks {
 export function validateListpack(bytes: Uint8Array, pos: number, len: number): number {
   if (len < EMPTY_SIZE || len > BLOCK_BYTES_MAX) return -1
   const end = pos + len - 1
-  const size = bytes[pos]! | (bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)
-  if (size !== len || bytes[end] !== LISTPACK_END) return -1
+  if (littleWord(bytes, pos) !== len || bytes[end] !== LISTPACK_END) return -1
   let count = 0
   let at = pos + HEADER_SIZE
   while (at < end) {

@@ -443,7 +443,7 @@ export class Table {
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
       const hash = this.hashOf(entry)
-      if ((hash << depth) < 0) {
+      if (hash << depth < 0) {
         this.place(upper, SEGMENT_BITS, deeper, entry, hash)
         upperCount++
       } else this.place(segment, SEGMENT_BITS, deeper, entry, hash)

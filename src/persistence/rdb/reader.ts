@@ -4,7 +4,7 @@
  *
  * Nothing in a file is believed: a length is compared with what the source still has (or, of a packed string, could
  * become) before memory is asked for, so a damaged file cannot make the reader take more than a good one of its size.
- * What is wrong is thrown as RdbDamage, with the offset at which it was seen: whoever opened the source catches it.
+ * What is wrong is thrown as RdbError, with the offset at which it was seen: whoever opened the source catches it.
  *
  * A string is read in two steps: `head` tells its length, then `take` shows its bytes where they lie (valid until
  * anything else is read), `takeInto` writes them where they are to stay, or `skip` passes over them. */
@@ -35,8 +35,8 @@ export interface Source {
   read(target: Uint8Array, pos: number, len: number): number
 }
 
-/** What was read is not what the format allows. */
-export class RdbDamage extends Error {
+/** What was read is not what the format allows, or nothing that can be held here. */
+export class RdbError extends Error {
   readonly offset: number
 
   constructor(reason: string, offset: number) {
@@ -98,9 +98,9 @@ export class RdbReader {
     return this.source.size - this.offset
   }
 
-  /** Gives up: what stands `back` bytes before is wrong. */
-  damaged(reason: string, back = 0): never {
-    throw new RdbDamage(reason, this.offset - back)
+  /** Gives up because of what stands `back` bytes before. */
+  refuse(reason: string, back = 0): never {
+    throw new RdbError(reason, this.offset - back)
   }
 
   byte(): number {
@@ -132,7 +132,7 @@ export class RdbReader {
     else if (first === LENGTH_64) {
       this.lengthHigh = this.bigEndian()
       this.lengthLow = this.bigEndian()
-    } else this.damaged('Unknown length encoding', 1)
+    } else this.refuse('Unknown length encoding', 1)
     return (this.lengthHigh >>> 0) * TWO_32 + (this.lengthLow >>> 0)
   }
 
@@ -159,23 +159,23 @@ export class RdbReader {
       this.form = Form.PACKED
       this.storedLen = this.length()
       this.len = this.length()
-      if (this.len > this.storedLen * EXPANSION_MAX) this.damaged('A compressed string cannot become so long')
+      if (this.len > this.storedLen * EXPANSION_MAX) this.refuse('A compressed string cannot become so long')
       return this.checkLengths()
     }
     this.form = Form.INTEGER
     if (form === StringForm.INT8) this.value = (this.byte() << 24) >> 24
     else if (form === StringForm.INT16) this.value = ((this.byte() | (this.byte() << 8)) << 16) >> 16
     else if (form === StringForm.INT32) this.value = this.int32()
-    else this.damaged(`Unknown string encoding ${form}`, 1)
+    else this.refuse(`Unknown string encoding ${form}`, 1)
     this.len = int64Length(this.value)
     this.storedLen = 0
   }
 
   private checkLengths(): void {
     if (this.storedLen > this.remaining) {
-      this.damaged(`Unexpected EOF: a string of ${this.storedLen} bytes begins where ${this.remaining} are left`)
+      this.refuse(`Unexpected EOF: a string of ${this.storedLen} bytes begins where ${this.remaining} are left`)
     }
-    if (this.len > this.stringLenMax) this.damaged(`A string of ${this.len} bytes is longer than can be held`)
+    if (this.len > this.stringLenMax) this.refuse(`A string of ${this.len} bytes is longer than can be held`)
   }
 
   /** Points `bytes` and `pos` at the string that `head` announced; `len` is its length. */
@@ -206,7 +206,7 @@ export class RdbReader {
       this.copyTo(this.bytes, 0, storedLen)
     }
     const len = decompress(this.bytes, this.pos, storedLen, target, pos, this.len)
-    if (len !== this.len) this.damaged('Invalid LZF compressed string', storedLen)
+    if (len !== this.len) this.refuse('Invalid LZF compressed string', storedLen)
   }
 
   /** Passes over the string that `head` announced. */
@@ -271,7 +271,7 @@ export class RdbReader {
     this.summed = 0
     while (this.end < len) {
       const count = source.read(buffer, this.end, buffer.length - this.end)
-      if (count === 0) throw new RdbDamage('Unexpected EOF', this.base + this.end)
+      if (count === 0) throw new RdbError('Unexpected EOF', this.base + this.end)
       this.end += count
     }
   }

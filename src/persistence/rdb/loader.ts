@@ -1,0 +1,260 @@
+/* The loader: reads an RDB file into the databases, a key a step.
+ *
+ * Whoever calls `step` decides how much is loaded at a time. Keys past their time are dropped, as a primary does that
+ * starts. What is no RDB file, is damaged, or holds something that has no place here is thrown as RdbError: nothing is
+ * skipped in silence, since the next save would then lose it. `place` says where that was. */
+import type { Database } from '../../keyspace/database.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
+import { copyBytes, latin1 } from '../../lib/bytes.ts'
+import { type Int64, toNumber } from '../../lib/int64.ts'
+import { quote } from '../../lib/quoting.ts'
+import { NONE } from '../../memory/memory.ts'
+import { pauseFor } from './delay.ts'
+import { MAGIC, moduleName, Opcode, typeName, VERSION_LEN, VERSION_READ_MAX, VERSION_WITH_CHECKSUM } from './format.ts'
+import type { RdbReader } from './reader.ts'
+import type { LoadedKey, ValueFormats } from './values.ts'
+
+/** Room for keys that is kept; a longer key's lasts as long as it is being loaded. */
+const KEY_SIZE = 64 * 1024
+/** Of a key, this much is shown. */
+const SHOWN_LEN_MAX = 128
+/** Seconds of idleness that the clock can tell. */
+const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
+const NO_EXPIRY = -1
+
+/** Told what the file says about itself. */
+export interface LoadLog {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+}
+
+export interface LoaderOptions {
+  readonly log: LoadLog
+  /** Compare the checksum. */
+  readonly checksum: boolean
+  /** A key that is there already is replaced; else that is an error. */
+  readonly replace: boolean
+  /** As `pauseFor`: how long to wait after each key. */
+  readonly keyDelay: number
+}
+
+export class RdbLoader {
+  private readonly keyspace: Keyspace
+  private readonly formats: ValueFormats
+  private readonly reader: RdbReader
+  private readonly options: LoaderOptions
+  private version = 0
+  private db: Database
+  private readonly key = { bytes: new Uint8Array(KEY_SIZE), len: 0 }
+  private keyBytes: Uint8Array
+  /** What is being read of the key at hand; '' between keys. */
+  private part: '' | 'key' | 'value' = ''
+  // What stands before the next key.
+  private expiry: Int64 = NO_EXPIRY
+  private idleSeconds = -1
+  private frequency = -1
+  /** Keys that are in the databases now, and those that were past their time. */
+  loadedCount = 0
+  expiredCount = 0
+
+  constructor(keyspace: Keyspace, formats: ValueFormats, reader: RdbReader, options: LoaderOptions) {
+    this.keyspace = keyspace
+    this.formats = formats
+    this.reader = reader
+    this.options = options
+    this.db = keyspace.databases[0]!
+    this.keyBytes = this.key.bytes
+  }
+
+  /** Where in the data the loader is, for a message; '' outside of keys. */
+  get place(): string {
+    if (this.part === '') return ''
+    if (this.part === 'key') return `in the name of a key of database ${this.db.id}`
+    return `in the value of key ${this.shownKey} of database ${this.db.id}`
+  }
+
+  private get shownKey(): string {
+    const { bytes, len } = this.key
+    return quote(bytes, 0, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')
+  }
+
+  /** Reads one key, or one mark; false when the file has been read to its end. */
+  step(): boolean {
+    const { reader } = this
+    if (this.version === 0) this.readHead()
+    const opcode = reader.byte()
+    switch (opcode) {
+      case Opcode.EXPIRETIME_MS:
+        this.expiry = reader.int64()
+        return true
+      case Opcode.EXPIRETIME:
+        this.expiry = reader.int32() * 1000
+        return true
+      case Opcode.IDLE:
+        this.idleSeconds = Math.min(reader.length(), IDLE_SECONDS_MAX)
+        return true
+      case Opcode.FREQ:
+        this.frequency = reader.byte()
+        return true
+      case Opcode.EOF:
+        this.finish()
+        return false
+      default:
+        if (opcode >= Opcode.SLOT_INFO) this.readMark(opcode)
+        else this.readKey(opcode)
+        return true
+    }
+  }
+
+  private readHead(): void {
+    const { reader } = this
+    let head = ''
+    while (head.length < MAGIC.length + VERSION_LEN) head += String.fromCharCode(reader.byte())
+    if (!head.startsWith(MAGIC)) reader.refuse('Wrong signature: this is no RDB file', head.length)
+    const digits = head.substring(MAGIC.length)
+    const version = /^\d+$/.test(digits) ? Number(digits) : 0
+    if (version < 1 || version > VERSION_READ_MAX) {
+      reader.refuse(`Can't handle RDB format version ${version || digits}: known are 1 to ${VERSION_READ_MAX}`, VERSION_LEN)
+    }
+    this.version = version
+  }
+
+  /** What is no key. */
+  private readMark(opcode: number): void {
+    const { reader } = this
+    switch (opcode) {
+      case Opcode.SELECTDB:
+        return this.select(reader.length())
+      case Opcode.RESIZEDB: // the table grows as it goes
+        reader.length()
+        reader.length()
+        return
+      case Opcode.SLOT_INFO: // slot, keys, keys with expiry
+        for (let count = 0; count < 3; count++) reader.length()
+        return
+      case Opcode.AUX:
+        return this.readAux(reader.text(), reader.text())
+      case Opcode.MODULE_AUX:
+        reader.length()
+        return reader.refuse(`There is data of the module '${this.module()}', and modules cannot be loaded here`)
+      case Opcode.FUNCTION:
+        return reader.refuse('There is a library of functions, and scripting is not built yet', 1)
+      default:
+        return reader.refuse('There are functions in a form from before Redis 7.0, which is not supported', 1)
+    }
+  }
+
+  private module(): string {
+    return moduleName(this.reader.lengthHigh, this.reader.lengthLow)
+  }
+
+  private select(index: number): void {
+    const { databases } = this.keyspace
+    const db = databases[index]
+    if (db === undefined) {
+      return this.reader.refuse(
+        `Data file was created with a Redis server configured to handle more than ${databases.length} databases ` +
+          `(there is a key in database ${index}): set \`databases\` to as many`,
+      )
+    }
+    this.db = db
+  }
+
+  private readAux(name: string, value: string): void {
+    const { log } = this.options
+    const number = Number.parseInt(value, 10) || 0
+    if (name.startsWith('%')) return log.info(`RDB '${name}': ${value}`)
+    switch (name.toLowerCase()) {
+      case 'redis-ver':
+      case 'valkey-ver':
+        return log.info(`Loading RDB produced by version ${value}`)
+      case 'ctime':
+        return log.info(`RDB age ${Math.max(0, Math.floor(this.keyspace.now / 1000) - number)} seconds`)
+      case 'used-mem':
+        return log.info(`RDB memory usage when created ${(number / 2 ** 20).toFixed(2)} Mb`)
+      case 'aof-preamble':
+        return number !== 0 ? log.info('RDB has an AOF tail') : undefined
+      case 'aof-base':
+        return number !== 0 ? log.info('RDB is base AOF') : undefined
+      case 'redis-bits':
+      case 'lua':
+      case 'repl-stream-db':
+      case 'repl-id':
+      case 'repl-offset':
+        return
+      default:
+        log.debug(`Unrecognized RDB AUX field: '${name}'`)
+    }
+  }
+
+  private readKey(rdbType: number): void {
+    const { reader, keyspace } = this
+    const format = this.formats.reading(rdbType)
+    if (format === undefined && typeName(rdbType) === undefined) reader.refuse(`Unknown RDB type ${rdbType}`, 1)
+    this.part = 'key'
+    const key = this.readName()
+    this.part = 'value'
+    if (format === undefined) this.refuseType(rdbType)
+    const { expiry } = this
+    if (expiry !== NO_EXPIRY && toNumber(expiry) < keyspace.now) {
+      format.skip(rdbType, reader)
+      this.expiredCount++
+    } else {
+      this.makePlace(key)
+      const fresh = keyspace.entries.freshAccess
+      keyspace.entries.freshAccess = this.access(fresh)
+      format.load(rdbType, reader, this.db, key, expiry === NO_EXPIRY ? undefined : expiry)
+      keyspace.entries.freshAccess = fresh
+      this.loadedCount++
+    }
+    this.key.bytes = this.keyBytes
+    this.expiry = NO_EXPIRY
+    this.idleSeconds = -1
+    this.frequency = -1
+    this.part = ''
+    if (this.options.keyDelay !== 0) pauseFor(this.options.keyDelay)
+  }
+
+  private refuseType(rdbType: number): never {
+    const module = rdbType === 7 ? (this.reader.length(), ` '${this.module()}'`) : ''
+    const what = `${typeName(rdbType)}${module}, type ${rdbType}`
+    return this.reader.refuse(`The value (${what}) cannot be held: of Redis's types only strings are built yet`)
+  }
+
+  /** Copies the key's name to where it lasts until its value has been read. */
+  private readName(): LoadedKey {
+    const { reader, key } = this
+    reader.head()
+    if (reader.len > key.bytes.length) key.bytes = new Uint8Array(reader.len)
+    reader.takeInto(key.bytes, 0)
+    key.len = reader.len
+    return key
+  }
+
+  /** Looks the key up, so that it can be added. */
+  private makePlace(key: LoadedKey): void {
+    const found = this.db.lookup(key.bytes, 0, key.len)
+    if (found === NONE) return
+    if (!this.options.replace) this.reader.refuse(`RDB has duplicated key ${this.shownKey} in DB ${this.db.id}`)
+    this.db.remove(found)
+  }
+
+  /** The access word that the key's hints say, `fresh` where there is none that the policy wants. */
+  private access(fresh: number): number {
+    const { clock } = this.keyspace
+    if (clock.lfu) return this.frequency >= 0 ? clock.withFrequency(this.frequency) : fresh
+    return this.idleSeconds >= 0 ? clock.idleSince(this.idleSeconds * 1000) : fresh
+  }
+
+  private finish(): void {
+    const { reader, options } = this
+    if (this.version < VERSION_WITH_CHECKSUM) return
+    const { isAbsent, wrong } = reader.verifyChecksum()
+    if (!options.checksum) return
+    if (isAbsent) options.log.info('RDB file was saved with checksum disabled: no check performed.')
+    if (wrong !== undefined) {
+      reader.refuse(`RDB CRC error: Wrong RDB checksum expected: (${wrong.expected}) but got (${wrong.found})`, 8)
+    }
+  }
+}
