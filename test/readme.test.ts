@@ -1,4 +1,5 @@
-/* README's command table is the one derived from the definitions. `UPDATE=1 npx vitest run test/readme.test.ts` rewrites it. */
+/* README's command table is the one derived from the definitions. `UPDATE=1 npx vitest run test/readme.test.ts`
+ * rewrites it. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { Command } from '../src/commands/definition.ts'

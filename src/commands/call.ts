@@ -1,15 +1,16 @@
 /* Call: one command on its way: its arguments as ranges of the bytes they came in, and all a handler may touch.
  *
- * There is one Call per depth of dispatch (a connection's command; inside it, EXEC's or a script's), used over and over:
- * a hot command makes no object. Ranges are dead when the handler returns. Argument 0 is the command's own name; a
- * subcommand's arguments begin at 2. */
-import { equalsIgnoreCase, latin1 } from '../lib/bytes.ts'
-import { compareInt64, type Int64, parseInt64 } from '../lib/int64.ts'
-import { NONE, type Ref } from '../memory/memory.ts'
+ * There is one Call per depth of dispatch (a connection's command; inside it, EXEC's or a script's), used over and
+ * over: a hot command makes no object. Ranges are dead when the handler returns. Argument 0 is the command's own name;
+ * a subcommand's arguments begin at 2. */
+
 import type { Database } from '../keyspace/database.ts'
 import type { Type } from '../keyspace/entry.ts'
 import type { KeyEvent } from '../keyspace/events.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import { equalsIgnoreCase, latin1 } from '../lib/bytes.ts'
+import { compareInt64, type Int64, parseInt64 } from '../lib/int64.ts'
+import { NONE, type Ref } from '../memory/memory.ts'
 import { type ErrorReply, NOT_INTEGER, OUT_OF_RANGE, WRONG_TYPE } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { Command } from './definition.ts'

@@ -60,8 +60,9 @@ function dbsize(call: Call): void {
   call.reply.integer(call.db.size)
 }
 
-/** FLUSHDB or, without a database, FLUSHALL. SYNC has the memory back before the reply; otherwise what cannot be dropped
- *  in one piece is freed in slices, whatever lazyfree-lazy-user-flush says: that is no slower, and nobody waits. */
+/** FLUSHDB or, without a database, FLUSHALL. SYNC has the memory back before the reply; otherwise what cannot be
+ *  dropped in one piece is freed in slices, whatever lazyfree-lazy-user-flush says: that is no slower, and nobody
+ *  waits. */
 function flush(call: Call, db: Database | undefined): void {
   const sync = call.argc === 2 && call.is(1, 'SYNC')
   if (call.argc > 2 || (call.argc === 2 && !sync && !call.is(1, 'ASYNC'))) return call.reply.error(SYNTAX)

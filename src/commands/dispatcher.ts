@@ -186,9 +186,9 @@ export class Dispatcher {
     return durationUs
   }
 
-  /** Fast commands of one read are timed in groups, and each is booked the mean: the clock takes 33 ns and leaves a heap
-   *  number behind, a twentieth of what a pipelined GET takes. The first one that moves many bytes ends its group, so
-   *  that what took long is known. */
+  /** Fast commands of one read are timed in groups, and each is booked the mean: the clock takes 33 ns and leaves a
+   *  heap number behind, a twentieth of what a pipelined GET takes. The first one that moves many bytes ends its group,
+   *  so that what took long is known. */
   private runGrouped(call: Call, command: Command): void {
     const written = call.reply.length
     this.perform(call, command)

@@ -1,5 +1,5 @@
-/* The commands about keys whatever they hold: deleting, asking, listing, picking. Expiry is in keys-expiry.ts, walking in
- * keys-scan.ts, what gives a key another name or place in keys-move.ts, OBJECT in keys-object.ts. */
+/* The commands about keys whatever they hold: deleting, asking, listing, picking. Expiry is in keys-expiry.ts, walking
+ * in keys-scan.ts, what gives a key another name or place in keys-move.ts, OBJECT in keys-object.ts. */
 
 import { Event } from '../keyspace/events.ts'
 import { NONE } from '../memory/memory.ts'

@@ -5,9 +5,10 @@
  *   a0   0   1   1   1
  *   a1   0   1   1   2          and one bit a cell: whether the way back goes up rather than left
  *
- * The way back is what tells the subsequence and its ranges; where several are longest, it decides which one is replied,
- * so it is Redis's: diagonally on equal bytes, up if the cell above is larger, else left. Redis keeps the table itself,
- * and refuses it when it is larger than proto-max-bulk-len; the same inputs are refused here, with 1/32 of the memory. */
+ * The way back is what tells the subsequence and its ranges; where several are longest, it decides which one is
+ * replied, so it is Redis's: diagonally on equal bytes, up if the cell above is larger, else left. Redis keeps the
+ * table itself, and refuses it when it is larger than proto-max-bulk-len; the same inputs are refused here, with 1/32
+ * of the memory. */
 
 import { Type } from '../keyspace/entry.ts'
 import { toNumber } from '../lib/int64.ts'

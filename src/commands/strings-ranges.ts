@@ -1,5 +1,5 @@
-/* The string commands that read or change a string in part: APPEND, GETRANGE and SETRANGE, STRLEN; and INCRBYFLOAT, whose
- * value is text and stays text. */
+/* The string commands that read or change a string in part: APPEND, GETRANGE and SETRANGE, STRLEN; and INCRBYFLOAT,
+ * whose value is text and stays text. */
 
 import { Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'

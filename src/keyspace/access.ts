@@ -3,8 +3,8 @@
  *   LRU policies   | milliseconds, low 32 bits of the clock                        |
  *   LFU policies   | unused (8) | minutes of the last decrement (16) | counter (8) |
  *
- * The LRU clock runs in milliseconds, not seconds as Redis's: a small cache at full speed turns over within a second, and
- * hot keys must differ from cold ones within it. It wraps after 49 days; a key idle for longer seems younger.
+ * The LRU clock runs in milliseconds, not seconds as Redis's: a small cache at full speed turns over within a second,
+ * and hot keys must differ from cold ones within it. It wraps after 49 days; a key idle for longer seems younger.
  * The LFU counter is Redis's: a logarithmic counter (Morris 1978) that decays with time. */
 import { random } from '../lib/random.ts'
 

@@ -1,8 +1,9 @@
 /* A database: a table of entries, how many of them expire, and when.
  *
  * Lookups are the one way to a key: they hash it once (`hash` stays for the insert that may follow), take away what has
- * run out of time, and count hits. `lookupRead` is for commands that only look, `lookupWrite` for those that will change
- * what they find. After a lookup that found, the table still knows the slot: `replace` and `remove` mean that entry.
+ * run out of time, and count hits. `lookupRead` is for commands that only look, `lookupWrite` for those that will
+ * change what they find. After a lookup that found, the table still knows the slot: `replace` and `remove` mean that
+ * entry.
  *
  * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those (from the process's epoch on, so
  * that it stays exact); each of them has a record in the index at or before its time. */
@@ -59,7 +60,8 @@ export class Database {
   /** The entry if there is one and it is not past its time; leaves statistics and access alone. */
   lookup(bytes: Uint8Array, pos: number, len: number): Ref {
     const keyspace = this.keyspace
-    const hash = pos === keyspace.hintPos && bytes === keyspace.hintBytes ? keyspace.hintHash : hashBytes(bytes, pos, len)
+    const isHinted = pos === keyspace.hintPos && bytes === keyspace.hintBytes
+    const hash = isHinted ? keyspace.hintHash : hashBytes(bytes, pos, len)
     this.hash = hash
     const entry = this.keyspace.table.find(this.root, bytes, pos, len, hash)
     if (entry !== NONE && this.isExpired(entry)) {
@@ -160,7 +162,8 @@ export class Database {
     target.insert(moved)
   }
 
-  /** Adds a copy of `source`, of whatever database, under a name that was just looked up here and is free. Allocates. */
+  /** Adds a copy of `source`, of whatever database, under a name that was just looked up here and is free. Allocates.
+   *  */
   insertCopy(source: Ref, bytes: Uint8Array, pos: number, len: number): void {
     const copy = this.keyspace.entries.createLike(source, bytes, pos, len)
     this.keyspace.kindOf(source).copyValue(source, copy)

@@ -11,9 +11,9 @@
  *   string, inline   value: count of the bytes that follow the key
  *   other types      value: ref of the structure's root
  *
- * `head` is structures/entry-head.ts's; its flags are EXPIRES, OWN and INDEXED (the expiry index has a record of this key
- * at or before its expiry). `access` is the LRU clock in milliseconds, or minutes and counter when the policy is LFU.
- * OBJECT ENCODING's embstr and raw are two encodings of the same bytes: they differ in how the value came to be.
+ * `head` is structures/entry-head.ts's; its flags are EXPIRES, OWN and INDEXED (the expiry index has a record of this
+ * key at or before its expiry). `access` is the LRU clock in milliseconds, or minutes and counter when the policy is
+ * LFU. OBJECT ENCODING's embstr and raw are two encodings of the same bytes: they differ in how the value came to be.
  *
  * Always: key word = 3 + (INT or OWN) + 2 (EXPIRES) + 1 (long key); the block holds just what the head says. */
 import { assert } from '../lib/assert.ts'

@@ -1,9 +1,9 @@
 /* The keyspace: the databases, the memory they share, and the one place that learns of every change.
  *
  * A command changes a key in two steps: it finds it with `Database.lookupWrite` (the last moment at which the old state
- * can be seen) and, when it has changed it, says so with `changed` (the first moment at which the new state can be seen).
- * Whoever must know - the dirty counter, WATCH, client tracking, notifications, blocked clients, snapshots, propagation -
- * hangs there as a listener; without listeners both cost one test. No command knows of them. */
+ * can be seen) and, when it has changed it, says so with `changed` (the first moment at which the new state can be
+ * seen). Whoever must know - the dirty counter, WATCH, client tracking, notifications, blocked clients, snapshots,
+ * propagation - hangs there as a listener; without listeners both cost one test. No command knows of them. */
 import { Memory, type Ref } from '../memory/memory.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { AccessClock } from './access.ts'
@@ -123,8 +123,8 @@ export class Keyspace {
     if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
   }
 
-  /** Empties one database, or all. When no key is left anywhere the memory is back at once, however much it was; else it
-   *  comes back in slices (`reclaim`). */
+  /** Empties one database, or all. When no key is left anywhere the memory is back at once, however much it was; else
+   *  it comes back in slices (`reclaim`). */
   flush(db?: Database): void {
     for (const listener of this.listeners) listener.flushed(db)
     const flushed = db === undefined ? this.databases : [db]

@@ -1,5 +1,5 @@
-/* Kinds: what the keyspace must know of a type to hold it: its name, the names of its encodings, how to free and measure
- * it. One record per type, by its tag; shared code never asks for a certain type. */
+/* Kinds: what the keyspace must know of a type to hold it: its name, the names of its encodings, how to free and
+ * measure it. One record per type, by its tag; shared code never asks for a certain type. */
 import type { Digest } from '../lib/digest.ts'
 import type { Ref } from '../memory/memory.ts'
 import type { Type } from './entry.ts'
@@ -18,7 +18,8 @@ export interface Kind {
   copyValue(source: Ref, target: Ref): void
   /** Elements: characters of a string, members, fields, nodes. The work that freeing takes. */
   length(entry: Ref): number
-  /** Adds the value to a digest, as DEBUG DIGEST does for this type: equal values give equal digests in any encoding. */
+  /** Adds the value to a digest, as DEBUG DIGEST does for this type: equal values give equal digests in any encoding.
+   *  */
   digest(entry: Ref, into: Digest): void
   verify(entry: Ref): void
 }

@@ -1,8 +1,8 @@
 /* Strings: the values of type string, in the three forms that entry.ts draws.
  *
- * A value that reads as a 64-bit integer is kept as one (INT); up to INLINE_MAX bytes lie behind the key; longer ones have
- * a block of their own, which grows with room to spare, so that APPEND is amortised O(1). Which of the three it is shows
- * only here: to others a string is a length and, after `locate`, a range of bytes. */
+ * A value that reads as a 64-bit integer is kept as one (INT); up to INLINE_MAX bytes lie behind the key; longer ones
+ * have a block of their own, which grows with room to spare, so that APPEND is amortised O(1). Which of the three it is
+ * shows only here: to others a string is a length and, after `locate`, a range of bytes. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
 import { INT64_LEN_MAX, type Int64, int64Length, parseInt64, toNumber, writeInt64 } from '../lib/int64.ts'

@@ -16,7 +16,8 @@
  * What describes a page (class, used blocks, free chain, links) lies beside the chunks in tables indexed by page
  * number, as in mimalloc: a block has no header, and freeing needs only its ref. Spans with room are linked by class;
  * an emptied span gives its pages back to any class (its class's last one only at the next `trim`); a chunk without a
- * used page goes back to the operating system (one is kept in reserve). A block above 128 KB is a run of pages of its own, one above 16 MB a chunk of its own.
+ * used page goes back to the operating system (one is kept in reserve). A block above 128 KB is a run of pages of its
+ * own, one above 16 MB a chunk of its own.
  *
  * Always: `usedBytes` is the sum of the sizes of the blocks in use; every page belongs to one span or to none;
  * a span with used < its blocks is linked in its class's list, a full one is not; an empty one is alone in its list.

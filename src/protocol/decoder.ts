@@ -28,7 +28,8 @@ const LF = 10
 const DIGIT_0 = 48
 const DIGIT_9 = 57
 
-/** The longest line that is not a bulk string: an inline request, or a length. Its end is its first byte behind that. */
+/** The longest line that is not a bulk string: an inline request, or a length. Its end is its first byte behind that.
+ *  */
 const INLINE_MAX = 64 * 1024
 const ARGUMENTS_MAX = 0x7fffffff
 /** What a client may send before it has authenticated. */
@@ -181,8 +182,8 @@ export class Decoder {
     return cr + 1 < end ? LENGTH_INVALID : LENGTH_INCOMPLETE
   }
 
-  /** Where the line that begins at `start` has its first `mark`, or LENGTH_INCOMPLETE or LENGTH_TOO_LONG. Redis searches
-   *  C strings: a NUL hides what is behind it. (Not indexOf, which would search the whole buffer.) */
+  /** Where the line that begins at `start` has its first `mark`, or LENGTH_INCOMPLETE or LENGTH_TOO_LONG. Redis
+   *  searches C strings: a NUL hides what is behind it. (Not indexOf, which would search the whole buffer.) */
   private findLineEnd(bytes: Uint8Array, start: number, end: number, mark: number): number {
     const last = Math.min(end, start + INLINE_MAX + 1)
     for (let at = start; at < last; at++) {

@@ -1,7 +1,7 @@
 /* Every error text that clients see, byte for byte Redis's, encoded once.
  *
- * An error is a value: a handler writes it with `reply.error(…)` and returns. Texts with a part that varies are functions
- * here. A text whose first character is not '-' gets the general code ERR, as Redis does. */
+ * An error is a value: a handler writes it with `reply.error(…)` and returns. Texts with a part that varies are
+ * functions here. A text whose first character is not '-' gets the general code ERR, as Redis does. */
 
 export class ErrorReply {
   /** `-CODE text\r\n` */
@@ -56,12 +56,10 @@ export const NX_WITH_OTHERS = errorReply('ERR NX and XX, GT or LT options at the
 export const GT_WITH_LT = errorReply('ERR GT and LT options at the same time are not compatible')
 export const LCS_NOT_STRINGS = errorReply('ERR The specified keys must contain string values')
 export const LCS_LEN_AND_IDX = errorReply('ERR If you want both the length and indexes, please just use IDX.')
-export const LCS_TOO_LARGE = errorReply(
-  'ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len',
-)
+export const LCS_TOO_LARGE = errorReply('ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len')
 export const LFU_SELECTED = errorReply(
-  'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies ' +
-    'at runtime LRU and LFU data will take some time to adjust.',
+  'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between ' +
+    'policies at runtime LRU and LFU data will take some time to adjust.',
 )
 export const LFU_NOT_SELECTED = errorReply(
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
@@ -70,16 +68,17 @@ export const LFU_NOT_SELECTED = errorReply(
 
 export const MAX_CLIENTS = errorReply('ERR max number of clients reached')
 export const PROTECTED_MODE = errorReply(
-  'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default ' +
-    'user. In this mode connections are only accepted from the loopback interface. If you want to connect from external ' +
-    'computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command ' +
-    "'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is " +
-    'running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make ' +
-    'this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration ' +
-    "file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server " +
-    "manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password " +
-    'for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting ' +
-    'connections from the outside.',
+  'DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
+    'default user. In this mode connections are only accepted from the loopback interface. If you want to ' +
+    'connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable ' +
+    "protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting " +
+    'to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from ' +
+    'internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just ' +
+    'disable the protected mode by editing the Redis configuration file, and setting the protected mode option ' +
+    "to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it " +
+    "with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You " +
+    'only need to do one of the above things in order for the server to start accepting connections from the ' +
+    'outside.',
 )
 
 export const NO_PASSWORD = errorReply(
@@ -113,8 +112,10 @@ export const unknownClientType = (name: string): ErrorReply => errorReply(`ERR U
 export const noSuchUser = (name: string): ErrorReply => errorReply(`ERR No such user '${shown(name)}'`)
 export const badClientAttribute = (name: string): ErrorReply =>
   errorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`)
-export const unknownClientAttribute = (name: string): ErrorReply => errorReply(`ERR Unrecognized option '${shown(name)}'`)
-export const badHelloOption = (option: string): ErrorReply => errorReply(`ERR Syntax error in HELLO option '${shown(option)}'`)
+export const unknownClientAttribute = (name: string): ErrorReply =>
+  errorReply(`ERR Unrecognized option '${shown(name)}'`)
+export const badHelloOption = (option: string): ErrorReply =>
+  errorReply(`ERR Syntax error in HELLO option '${shown(option)}'`)
 
 export const SLOWLOG_COUNT = errorReply('ERR count should be greater than or equal to -1')
 export const DEBUG_NOT_ALLOWED = errorReply(
@@ -133,9 +134,7 @@ export const WRONG_PROTOCOL_TYPE = errorReply(
     'string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
 )
 export const NEEDS_RESP3 = errorReply('ERR RESP2 is not supported by this command')
-export const PACKED_THRESHOLD = errorReply(
-  'ERR argument must be a memory value bigger than 1 and smaller than 4gb',
-)
+export const PACKED_THRESHOLD = errorReply('ERR argument must be a memory value bigger than 1 and smaller than 4gb')
 export const RELOAD_OPTIONS = errorReply('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
 export const NO_PERSISTENCE = errorReply('ERR persistence is not built yet: there is no file to write or to read')
 export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')

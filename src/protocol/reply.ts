@@ -8,8 +8,8 @@
  * nothing written is copied again. The buffers come from a pool (reply-buffer.ts); `takeBuffer`, or `takeChunks` when
  * the reply spilled, hands over what was written to be sent at the end of the turn.
  *
- * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and closed
- * with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.
+ * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and
+ * closed with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.
  *
  * Shapes that RESP3 has and RESP2 has not are written as Redis does for each: a map as a flat array, a double as a bulk
  * string, null as $-1 or *-1, a verbatim string as a bulk string. */
@@ -140,6 +140,7 @@ export class Reply {
 
   /** Forgets what was written after `length` said `mark`. */
   truncate(mark: number): void {
+    if (mark === 0) this.overflowed = false
     while (this.spilled > mark) {
       const chunk = this.chunks.pop()!
       this.spilled -= chunk.length

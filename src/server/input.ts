@@ -1,13 +1,13 @@
 /* Input: the bytes of a client that do not make a whole request yet.
  *
- * Reads land in one buffer that all connections share, and nearly always end with a request. When one is cut, what there
- * is of it moves here, and later reads are appended until it is whole:
+ * Reads land in one buffer that all connections share, and nearly always end with a request. When one is cut, what
+ * there is of it moves here, and later reads are appended until it is whole:
  *
  *   bytes   | request, as far as it came | next read … | room |
  *           0                                          len
  *
- * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and to
- * no more than the announced end of the argument being received: a large value takes linear time and memory, and a
+ * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and
+ * to no more than the announced end of the argument being received: a large value takes linear time and memory, and a
  * length that was only announced takes none. */
 import type { Decoder } from '../protocol/decoder.ts'
 

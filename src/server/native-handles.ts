@@ -1,10 +1,10 @@
 /* Native handles: the one file that reaches below node:net's public surface.
  *
  * Three things need it. A listening handle made and bound here tells at once whether the address could be had, where
- * `listen({ host })` only tells later: CONFIG SET port must answer yes or no. And an accepted connection's handle is given
- * to a socket of our own, whose reads land in a shared buffer. And replies are written to the handle itself: a write that
- * the kernel takes at once makes no object, where Socket.write makes several (0.8 µs a request on Node 20). All of it has
- * been the same from Node 12 to Node 26. */
+ * `listen({ host })` only tells later: CONFIG SET port must answer yes or no. And an accepted connection's handle is
+ * given to a socket of our own, whose reads land in a shared buffer. And replies are written to the handle itself: a
+ * write that the kernel takes at once makes no object, where Socket.write makes several (0.8 µs a request on Node 20).
+ * All of it has been the same from Node 12 to Node 26. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
@@ -50,8 +50,8 @@ export type Written = (typeof Written)[keyof typeof Written]
 
 let request = new WriteWrap()
 
-/** Writes to a connection. LATER: part of `bytes` waits for the kernel; they belong to the write until `done` is called,
- *  with an error name if the connection failed meanwhile. */
+/** Writes to a connection. LATER: part of `bytes` waits for the kernel; they belong to the write until `done` is
+ *  called, with an error name if the connection failed meanwhile. */
 export function write(handle: Handle, bytes: Uint8Array, done: (error: string | undefined) => void): Written {
   const code = handle.writeBuffer(request, bytes)
   if (code !== 0) return Written.FAILED

@@ -4,16 +4,16 @@ import { Batch } from '../commands/batch.ts'
 import { Call } from '../commands/call.ts'
 import { commandCommands } from '../commands/command.ts'
 import { CommandTable } from '../commands/command-table.ts'
+import { databaseCommands, selectCommands } from '../commands/databases.ts'
 import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
-import { Session, SessionFlag } from '../commands/session.ts'
-import { databaseCommands, selectCommands } from '../commands/databases.ts'
 import { keyCommands } from '../commands/keys.ts'
 import { keyExpiryCommands } from '../commands/keys-expiry.ts'
 import { keyMoveCommands } from '../commands/keys-move.ts'
 import { objectCommands } from '../commands/keys-object.ts'
 import { keyScanCommands } from '../commands/keys-scan.ts'
 import { lcsCommands } from '../commands/lcs.ts'
+import { Session, SessionFlag } from '../commands/session.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -25,7 +25,16 @@ import { Background } from './background.ts'
 import { clientCommands } from './commands/client.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
+import { debugCommands } from './commands/debug.ts'
+import { infoCommands } from './commands/info.ts'
+import { latencyCommands } from './commands/latency.ts'
+import { lolwutCommands } from './commands/lolwut.ts'
+import { memoryCommands } from './commands/memory.ts'
 import { monitorCommands } from './commands/monitor.ts'
+import { replicationCommands } from './commands/replication.ts'
+import { shutdownCommands } from './commands/shutdown.ts'
+import { slowlogCommands } from './commands/slowlog.ts'
+import { timeCommands } from './commands/time.ts'
 import type { Config } from './config/config.ts'
 import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
@@ -33,23 +42,14 @@ import { guardAgainstHttp } from './cross-protocol.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
-import { type Handle, peerName } from './native-handles.ts'
 import { Monitors } from './monitors.ts'
+import { type Handle, peerName } from './native-handles.ts'
+import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
-import { debugCommands } from './commands/debug.ts'
-import { infoCommands } from './commands/info.ts'
-import { latencyCommands } from './commands/latency.ts'
-import { lolwutCommands } from './commands/lolwut.ts'
-import { memoryCommands } from './commands/memory.ts'
-import { replicationCommands } from './commands/replication.ts'
-import { shutdownCommands } from './commands/shutdown.ts'
-import { slowlogCommands } from './commands/slowlog.ts'
-import { timeCommands } from './commands/time.ts'
 import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
-import { SlowCommands } from './slow-commands.ts'
-import { Outbox } from './outbox.ts'
 import { Shutdown } from './shutdown.ts'
+import { SlowCommands } from './slow-commands.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
@@ -125,7 +125,14 @@ export class Server {
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
     const reply = new Reply()
     const call = new Call(this.keyspace, new Session(0), reply)
-    this.wire = { bytes: new Uint8Array(READ_SIZE), decoder: new Decoder(), reply, call, batch: new Batch(this.table), end: 0 }
+    this.wire = {
+      bytes: new Uint8Array(READ_SIZE),
+      decoder: new Decoder(),
+      reply,
+      call,
+      batch: new Batch(this.table),
+      end: 0,
+    }
     this.listener = new Listener(
       (handle, unix) => this.accept(handle, unix),
       (message) => this.log.warn(message),

@@ -13,10 +13,10 @@
  *   bucket      word 0 … 2        3        4 … 15
  *          | 12 fingerprints |  next  |  12 refs  |    fingerprint: low byte of the hash; next: an overflow bucket
  *
- * A bucket's place is thus a prefix of the hash, whatever the segments' depths: the table is ordered by hash, and a scan
- * cursor is a position in that order. Growth splits one segment in two (about 640 keys rehashed), shrinkage joins two;
- * nothing else moves, so an entry present all along is met by every scan, and no operation takes long. A small table is
- * one segment of fewer buckets (bits < 6), rebuilt with twice as many when it fills.
+ * A bucket's place is thus a prefix of the hash, whatever the segments' depths: the table is ordered by hash, and a
+ * scan cursor is a position in that order. Growth splits one segment in two (about 640 keys rehashed), shrinkage joins
+ * two; nothing else moves, so an entry present all along is met by every scan, and no operation takes long. A small
+ * table is one segment of fewer buckets (bits < 6), rebuilt with twice as many when it fills.
  *
  * Always: an entry is in the bucket chain its hash names; refs are dense from slot 0 of the chain on (only the last
  * bucket of a chain has room); a segment's count and the root's are true; bits < SEGMENT_BITS only while depth is 0;
@@ -232,8 +232,8 @@ export class Table {
     const memory = this.memory
     const words = this.foundWords
     const bucket = this.foundBucket
-    // The chain stays dense: its last entry fills the hole. It is walked from its head on, since a bucket that loses its
-    // last entry must be taken off the one before.
+    // The chain stays dense: its last entry fills the hole. It is walked from its head on, since a bucket that loses
+    // its last entry must be taken off the one before.
     const hash = this.foundHash
     const pair = this.pairOf(root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref

@@ -13,7 +13,26 @@ const LINE_MAX = 64 * 1024
 /** So long nothing may come for an exchange to be over. */
 const QUIET_MS = 150
 
-const COUNTS = ['', '-', '0', '-1', '-10', '+1', ' 1', '1 ', '01', '00', '-0', '-01', 'a', '1a', '0x1', '\0', '1\0', '\x80']
+const COUNTS = [
+  '',
+  '-',
+  '0',
+  '-1',
+  '-10',
+  '+1',
+  ' 1',
+  '1 ',
+  '01',
+  '00',
+  '-0',
+  '-01',
+  'a',
+  '1a',
+  '0x1',
+  '\0',
+  '1\0',
+  '\x80',
+]
 const LARGE = [
   ...['2147483647', '2147483648', '4294967297', '9223372036854775807', '9223372036854775808'],
   ...['-9223372036854775808', '-9223372036854775809', '-99999999999999999999', '18446744073709551617', '9'.repeat(50)],
@@ -46,11 +65,13 @@ const SCRIPTS: Readonly<Record<string, readonly Script[]>> = {
     ...['ECHO "a"b', "ECHO 'a'b", 'ECHO "a', "ECHO 'a", 'ECHO "a\\', 'ECHO "a\\"', '"', 'ECHO "a" \'', 'ECHO \xff\x80'],
     ...['ECHO a\0b', '\0', 'ECHO "\0"', 'ECHO a', '$4', ':1', '+OK', 'GET / HTTP/1.1'],
   ].map((line) => [`${line}\r\n`, '\n', PING]),
-  'lines that are too long': ['', 'x', '*', '*1', '*1\r\n', '*1\r\n$', '*1\r\n$1', '*2\r\n$1\r\nx\r\n$'].flatMap((start) => {
-    const line = start.slice(start.lastIndexOf('\n') + 1)
-    const full = start + 'x'.repeat(LINE_MAX - line.length)
-    return [[full], [full, 'x'], [full.slice(0, -1), '\r\n'], [full, '\r', '\n'], [full, '\n']]
-  }),
+  'lines that are too long': ['', 'x', '*', '*1', '*1\r\n', '*1\r\n$', '*1\r\n$1', '*2\r\n$1\r\nx\r\n$'].flatMap(
+    (start) => {
+      const line = start.slice(start.lastIndexOf('\n') + 1)
+      const full = start + 'x'.repeat(LINE_MAX - line.length)
+      return [[full], [full, 'x'], [full.slice(0, -1), '\r\n'], [full, '\r', '\n'], [full, '\n']]
+    },
+  ),
   'mixed pipelines': [
     [`${PING}PING\r\n${PING}*0\r\nECHO "a b"\r\n${PING}`],
     [`${PING}*1\r\n$4\r\nPIN`, `G\r\nPI`, 'NG\r\n'],
@@ -138,7 +159,10 @@ describe.skipIf(!redisAvailable())('what breaks the protocol is answered as redi
   test('client-query-buffer-limit', async () => {
     const half = 'x'.repeat(512 * 1024)
     const start = '*2\r\n$4\r\nECHO\r\n$4194304\r\n'
-    const scripts = [[start, half, half.slice(100)], [start, half, half, 'x'.repeat(1000)]]
+    const scripts = [
+      [start, half, half.slice(100)],
+      [start, half, half, 'x'.repeat(1000)],
+    ]
     for (const server of [ours, redis]) await exchange(server.port, ['CONFIG SET client-query-buffer-limit 1mb\r\n'])
     expect(await transcript(ours, scripts)).toEqual(await transcript(redis, scripts))
     for (const server of [ours, redis]) await exchange(server.port, ['CONFIG SET client-query-buffer-limit 1gb\r\n'])

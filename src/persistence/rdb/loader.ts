@@ -5,7 +5,6 @@
  * skipped in silence, since the next save would then lose it. `place` says where that was. */
 import type { Database } from '../../keyspace/database.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import { copyBytes, latin1 } from '../../lib/bytes.ts'
 import { type Int64, toNumber } from '../../lib/int64.ts'
 import { quote } from '../../lib/quoting.ts'
 import { NONE } from '../../memory/memory.ts'
@@ -46,8 +45,8 @@ export class RdbLoader {
   private readonly options: LoaderOptions
   private version = 0
   private db: Database
-  private readonly key = { bytes: new Uint8Array(KEY_SIZE), len: 0 }
-  private keyBytes: Uint8Array
+  private readonly key: { bytes: Uint8Array; len: number }
+  private readonly keyBytes = new Uint8Array(KEY_SIZE)
   /** What is being read of the key at hand; '' between keys. */
   private part: '' | 'key' | 'value' = ''
   // What stands before the next key.
@@ -64,7 +63,7 @@ export class RdbLoader {
     this.reader = reader
     this.options = options
     this.db = keyspace.databases[0]!
-    this.keyBytes = this.key.bytes
+    this.key = { bytes: this.keyBytes, len: 0 }
   }
 
   /** Where in the data the loader is, for a message; '' outside of keys. */

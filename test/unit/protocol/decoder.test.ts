@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { COMPLETE, Decoder, INCOMPLETE } from '../../../src/protocol/decoder.ts'
-import { type Event, Receiver, RULES, type Rules, bytesOf } from './support.ts'
+import { bytesOf, type Event, Receiver, RULES, type Rules } from './support.ts'
 
 const MB = 1024 * 1024
 const LINE_MAX = 64 * 1024

@@ -120,7 +120,7 @@ export function reference(text: string, rules: Rules = RULES): Outcome {
 /** undefined: more must come; a text: the protocol error. */
 type Read = { readonly args: readonly string[]; readonly next: number } | string | undefined
 
-const HIDDEN = /\0[^]*/
+const HIDDEN = /\0.*/s
 
 /** The line from `start` up to `mark`; undefined if that may still come, null if it is too late for that. */
 function lineAt(text: string, start: number, mark: string): string | undefined | null {
