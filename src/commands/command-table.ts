@@ -3,6 +3,7 @@
  *   slots   | id | - | id | id | - | …      open addressing over a hash of the lower-cased name
  *
  * Ids are dense and count subcommands too, so that statistics are arrays. */
+import { assert } from '../lib/assert.ts'
 import { asciiLower } from '../lib/bytes.ts'
 import type { Command } from './definition.ts'
 
@@ -20,6 +21,7 @@ export class CommandTable {
 
   register(commands: readonly Command[]): void {
     for (const command of commands) {
+      assert(!this.byName.has(command.name), 'a command is defined once')
       this.commands.push(command)
       this.number(command)
       this.addName(command.name, command.id)

@@ -113,10 +113,15 @@ export class Dispatcher {
     this.grouping = pipelined && this.slowUs >= GROUPED_SLOW_US_MIN
   }
 
+  /** Milliseconds that the run has taken so far. */
+  get elapsedMs(): number {
+    return this.times[MARK]! - this.times[START]!
+  }
+
   /** Ends the run; `timed` if what followed the last command took long enough to look at the clock again. */
   end(timed: boolean): void {
     if (timed) this.times[MARK] = performance.now()
-    const duration = this.times[MARK]! - this.times[START]!
+    const duration = this.elapsedMs
     if (duration > this.runMaxMs) this.runMaxMs = duration
     const commands = this.statistics.totalCalls - this.runFirst
     if (commands > this.runMaxCommands) this.runMaxCommands = commands

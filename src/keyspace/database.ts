@@ -44,6 +44,11 @@ export class Database {
     this.root = keyspace.table.create()
   }
 
+  /** So many keys are about to be added: an empty database makes room for them at once. Allocates. */
+  expect(keys: number): void {
+    this.keyspace.table.reserve(this.root, keys)
+  }
+
   get size(): number {
     return this.keyspace.table.count(this.root)
   }

@@ -136,7 +136,10 @@ export const WRONG_PROTOCOL_TYPE = errorReply(
 export const NEEDS_RESP3 = errorReply('ERR RESP2 is not supported by this command')
 export const PACKED_THRESHOLD = errorReply('ERR argument must be a memory value bigger than 1 and smaller than 4gb')
 export const RELOAD_OPTIONS = errorReply('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
-export const NO_PERSISTENCE = errorReply('ERR persistence is not built yet: there is no file to write or to read')
+export const NO_APPEND_ONLY = errorReply('ERR append-only files are not built yet: there is no file to read')
+export const RELOAD_FAILED = errorReply('ERR Error trying to load the RDB dump, check server logs.')
+/** The log says more. */
+export const SAVE_FAILED = errorReply('ERR')
 export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')
 export const INVALID_MASTER_PORT = errorReply('ERR Invalid master port')
 export const NO_SHUTDOWN = errorReply('ERR No shutdown in progress.')

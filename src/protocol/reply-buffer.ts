@@ -1,26 +1,38 @@
-/* Reply buffers: fixed pieces of memory that replies are written into, used again and again.
+/* Reply buffers: pieces of memory that replies are written into, used again and again.
  *
- * Each remembers views of its first bytes by length: the short replies of a turn need no new object to be sent. */
+ *   sizes     16 KB      68 KB      272 KB      1.1 MB      4.3 MB      larger: made to measure, not kept
+ *   kept      256        32         16          8           2
+ *
+ * Most turns need one small buffer a client. Large replies go through larger ones, so that a megabyte is not fresh (and
+ * zeroed) memory each time. Each remembers views of its first bytes by length: a short reply needs no new object to be
+ * sent. `trimBuffers` gives back what was not used of late. */
 
-/** Bytes of a buffer in the pool: a turn's replies of one client mostly fit. */
+/** Bytes of the smallest buffer. */
 export const BUFFER_SIZE = 16 * 1024
+const SIZES = [BUFFER_SIZE, 68 * 1024, 272 * 1024, 1088 * 1024, 4352 * 1024]
+const KEPT = [256, 32, 16, 8, 2]
+const UNKEPT = SIZES.length
 const VIEWS_MAX = 1024
-/** Buffers kept for later; what is above goes to the garbage collector. */
-const POOL_MAX = 256
 
 export class ReplyBuffer {
   readonly bytes: Uint8Array
   readonly buffer: Buffer
+  /** Bytes written, once the buffer has been handed over. */
+  len = 0
+  /** Which pool it belongs to. */
+  readonly pool: number
   private readonly views: (Buffer | undefined)[] = []
 
-  constructor(size: number) {
+  constructor(size: number, pool: number) {
     const memory = new ArrayBuffer(size)
     this.bytes = new Uint8Array(memory)
     this.buffer = Buffer.from(memory)
+    this.pool = pool
   }
 
-  /** The first `len` bytes. */
-  view(len: number): Buffer {
+  /** The bytes written. */
+  view(): Buffer {
+    const len = this.len
     if (len >= VIEWS_MAX) return this.buffer.subarray(0, len)
     let view = this.views[len]
     if (view === undefined) {
@@ -32,18 +44,44 @@ export class ReplyBuffer {
   }
 }
 
-// A stack in an array of fixed length: push and pop would make and drop backing stores all the time.
-const pool = new Array<ReplyBuffer | null>(POOL_MAX).fill(null)
-let pooled = 0
+// Stacks in arrays of fixed length: push and pop would make and drop backing stores all the time.
+const pools = KEPT.map((kept) => new Array<ReplyBuffer | null>(kept).fill(null))
+const counts = new Int32Array(SIZES.length)
+/** The lowest each count has been since the last trim: so many were not needed. */
+const spare = new Int32Array(SIZES.length)
 
-export function takeBuffer(): ReplyBuffer {
-  if (pooled === 0) return new ReplyBuffer(BUFFER_SIZE)
-  const buffer = pool[--pooled]!
-  pool[pooled] = null
+/** A buffer of at least `size` bytes, its content undefined. */
+export function takeBuffer(size = BUFFER_SIZE): ReplyBuffer {
+  let pool = 0
+  while (pool < UNKEPT && SIZES[pool]! < size) pool++
+  if (pool === UNKEPT) return new ReplyBuffer(size, UNKEPT)
+  const count = counts[pool]!
+  if (count === 0) return new ReplyBuffer(SIZES[pool]!, pool)
+  counts[pool] = count - 1
+  if (count - 1 < spare[pool]!) spare[pool] = count - 1
+  const buffer = pools[pool]![count - 1]!
+  pools[pool]![count - 1] = null
   return buffer
 }
 
 /** Nobody holds a view of the buffer any more. */
 export function giveBuffer(buffer: ReplyBuffer): void {
-  if (pooled < POOL_MAX && buffer.bytes.length === BUFFER_SIZE) pool[pooled++] = buffer
+  const pool = buffer.pool
+  if (pool === UNKEPT || counts[pool]! >= KEPT[pool]!) return
+  pools[pool]![counts[pool]!++] = buffer
+}
+
+/** Drops the buffers that nobody has wanted since the last call. */
+export function trimBuffers(): void {
+  for (let pool = 0; pool < UNKEPT; pool++) {
+    for (let left = spare[pool]!; left > 0; left--) pools[pool]![--counts[pool]!] = null
+    spare[pool] = counts[pool]!
+  }
+}
+
+/** Bytes of the buffers that wait to be used. */
+export function pooledBytes(): number {
+  let total = 0
+  for (let pool = 0; pool < UNKEPT; pool++) total += counts[pool]! * SIZES[pool]!
+  return total
 }

@@ -17,7 +17,7 @@ import { copyBytes } from '../lib/bytes.ts'
 import { formatDouble } from '../lib/double.ts'
 import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
 import type { ErrorReply } from './errors.ts'
-import { BUFFER_SIZE, ReplyBuffer, takeBuffer } from './reply-buffer.ts'
+import { giveBuffer, type ReplyBuffer, takeBuffer } from './reply-buffer.ts'
 
 const CR = 13
 const LF = 10
@@ -41,7 +41,8 @@ const DIGIT_1 = 49
 const HEADER_MAX = 1 + INT64_LEN_MAX + 2
 /** Room left for a header whose number is not yet known. */
 const GAP = HEADER_MAX
-const CHUNK_SIZE = 64 * 1024
+/** Room of the next buffer when one is full grows fourfold up to this. */
+const SPILL_MAX = 256 * 1024
 
 /** Where an array of unknown length began. */
 export interface Mark {
@@ -63,7 +64,7 @@ export class Reply {
   private current: ReplyBuffer
   private bytes: Uint8Array
   private pos = 0
-  private readonly chunks: Buffer[] = []
+  private readonly chunks: ReplyBuffer[] = []
   private spilled = 0
 
   constructor() {
@@ -90,17 +91,20 @@ export class Reply {
     if (!this.overflowed && this.mayGrow !== null) this.overflowed = !this.mayGrow(this.spilled + this.pos)
     if (this.overflowed) {
       this.pos = 0
-      if (len > this.bytes.length) this.renew(len)
+      if (len > this.bytes.length) this.use(takeBuffer(len))
       return
     }
-    if (this.pos > 0) this.chunks.push(this.current.buffer.subarray(0, this.pos))
+    const room = Math.min(this.bytes.length * 4, SPILL_MAX)
+    if (this.pos > 0) this.chunks.push(this.close())
+    else giveBuffer(this.current)
     this.spilled += this.pos
-    this.renew(Math.max(len, CHUNK_SIZE))
+    this.use(takeBuffer(Math.max(len, room)))
   }
 
-  /** Goes on in another buffer; the current one has another owner, or none. */
-  private renew(size: number): void {
-    this.use(size > BUFFER_SIZE ? new ReplyBuffer(size) : takeBuffer())
+  /** Notes in the current buffer how much of it counts. */
+  private close(): ReplyBuffer {
+    this.current.len = this.pos
+    return this.current
   }
 
   private use(buffer: ReplyBuffer): void {
@@ -115,18 +119,19 @@ export class Reply {
   }
 
   /** Hands over what was written, in order. */
-  takeChunks(): Buffer[] {
-    if (this.pos > 0) this.chunks.push(this.current.buffer.subarray(0, this.pos))
+  takeChunks(): ReplyBuffer[] {
+    if (this.pos > 0) this.chunks.push(this.close())
+    else giveBuffer(this.current)
     const taken = this.chunks.splice(0)
     this.spilled = 0
-    this.renew(BUFFER_SIZE)
+    this.use(takeBuffer())
     return taken
   }
 
-  /** Hands over the buffer that holds what was written, if it is one piece; `length` of it counts. */
+  /** Hands over what was written, if it is one piece. */
   takeBuffer(): ReplyBuffer {
-    const taken = this.current
-    this.renew(BUFFER_SIZE)
+    const taken = this.close()
+    this.use(takeBuffer())
     return taken
   }
 
@@ -143,9 +148,9 @@ export class Reply {
     if (mark === 0) this.overflowed = false
     while (this.spilled > mark) {
       const chunk = this.chunks.pop()!
-      this.spilled -= chunk.length
-      this.use(new ReplyBuffer(chunk.length))
-      this.bytes.set(chunk)
+      this.spilled -= chunk.len
+      giveBuffer(this.current)
+      this.use(chunk)
     }
     this.pos = mark - this.spilled
   }
@@ -318,31 +323,32 @@ export class Reply {
     return mark
   }
   endArray(mark: Mark, count: number): void {
-    this.close(mark, ARRAY, count)
+    this.closeGap(mark, ARRAY, count)
   }
   endSet(mark: Mark, count: number): void {
-    this.close(mark, this.version === 3 ? SET : ARRAY, count)
+    this.closeGap(mark, this.version === 3 ? SET : ARRAY, count)
   }
   endMap(mark: Mark, count: number): void {
-    if (this.version === 3) this.close(mark, MAP, count)
-    else this.close(mark, ARRAY, count * 2)
+    if (this.version === 3) this.closeGap(mark, MAP, count)
+    else this.closeGap(mark, ARRAY, count * 2)
   }
 
-  private close(mark: Mark, type: number, count: number): void {
+  private closeGap(mark: Mark, type: number, count: number): void {
     if (this.overflowed) return
-    const spilledTo = mark.chunk < this.chunks.length
-    const chunk = spilledTo ? this.chunks[mark.chunk]! : this.current.buffer
-    const end = spilledTo ? chunk.length : this.pos
-    chunk[mark.pos] = type
-    let pos = writeInt64(count, chunk, mark.pos + 1)
-    chunk[pos++] = CR
-    chunk[pos++] = LF
-    chunk.copyWithin(pos, mark.pos + GAP, end)
-    const closed = mark.pos + GAP - pos
-    if (!spilledTo) this.pos -= closed
+    const isSpilled = mark.chunk < this.chunks.length
+    const chunk = isSpilled ? this.chunks[mark.chunk]! : this.current
+    const end = isSpilled ? chunk.len : this.pos
+    const bytes = chunk.bytes
+    bytes[mark.pos] = type
+    let pos = writeInt64(count, bytes, mark.pos + 1)
+    bytes[pos++] = CR
+    bytes[pos++] = LF
+    bytes.copyWithin(pos, mark.pos + GAP, end)
+    const gap = mark.pos + GAP - pos
+    if (!isSpilled) this.pos -= gap
     else {
-      this.chunks[mark.chunk] = chunk.subarray(0, end - closed)
-      this.spilled -= closed
+      chunk.len -= gap
+      this.spilled -= gap
     }
   }
 }

@@ -12,7 +12,7 @@ import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
-import { giveBuffer, type ReplyBuffer } from '../protocol/reply-buffer.ts'
+import { giveBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { Input } from './input.ts'
 import { type Handle, peerName, Written, write } from './native-handles.ts'
 import type { Server } from './server.ts'
@@ -27,6 +27,9 @@ export interface Wire {
   /** Bytes of which the running client's requests are a part; 0 while none runs. */
   end: number
 }
+
+/** How long one client's requests may keep the others waiting, in milliseconds. */
+const TURN_MS_MAX = 2
 
 /** Sending more than this takes long enough to count for the longest run of commands. */
 const LONG_REPLY = 64 * 1024
@@ -45,11 +48,12 @@ export class Connection {
   private readonly server: Server
   private readonly handle: Handle
   private input: Input | null = null
-  // What is to be sent at the end of the turn: a buffer with `outLen` bytes, then chunks.
+  // What is to be sent at the end of the turn: nearly always one buffer; then whatever is more than that.
   private out: ReplyBuffer | null = null
-  private outLen = 0
-  private outChunks: Uint8Array[] = []
+  private outMore: (ReplyBuffer | Uint8Array)[] = []
   private queued = false
+  /** Waits for the next turn with part of what it sent. */
+  private yielded = false
   private queuedBytes = 0
   closed = false
   /** Writes that the kernel has not taken whole. */
@@ -141,7 +145,7 @@ export class Connection {
     } else {
       this.input ??= new Input(new Decoder())
       this.input.append(wire.bytes, 0, len)
-      if (!this.session.blocked) this.serveInput()
+      if (!this.session.blocked && !this.yielded) this.serveInput()
     }
     if (this.input !== null && this.input.len > this.server.queryBufferMax) this.server.limits.refuseQueryBuffer(this)
     return true
@@ -197,6 +201,10 @@ export class Connection {
         this.failProtocol(decoder.error, bytes, start, end)
         start = end
       }
+      if (start < end && dispatcher.elapsedMs > TURN_MS_MAX) {
+        this.yieldTurn()
+        break
+      }
     }
     if (session.blocked) decoder.reset(start)
     const timed = reply.length > LONG_REPLY
@@ -205,6 +213,21 @@ export class Connection {
     dispatcher.end(timed)
     if ((session.flags & CLOSING) !== 0) this.closeAfterReply()
     return start
+  }
+
+  /** The client has had its share of this turn: the rest of what it sent waits for the next one, and nothing more is
+   *  read from it meanwhile. */
+  private yieldTurn(): void {
+    this.yielded = true
+    this.socket.pause()
+    setImmediate(this.afterYield)
+  }
+
+  private readonly afterYield = (): void => {
+    this.yielded = false
+    if (this.closed) return
+    if (!this.session.blocked) this.serveInput()
+    if (!this.yielded && !this.closed) this.socket.resume()
   }
 
   /** Decodes requests into the batch until it is full or something else than a plain request comes; returns the
@@ -280,16 +303,10 @@ export class Connection {
     if ((len > limits.replySizeMin || reply.overflowed) && !limits.replyGrew(this, reply)) return reply.drop()
     this.server.stats.bytesWritten += len
     this.queuedBytes += len
-    if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.enqueue(chunk)
-    else if (this.out === null && this.outChunks.length === 0) {
-      this.out = reply.takeBuffer()
-      this.outLen = len
-    } else this.enqueue(reply.takeBuffer().view(len))
+    if (reply.isSpilled) this.outMore.push(...reply.takeChunks())
+    else if (this.out === null && this.outMore.length === 0) this.out = reply.takeBuffer()
+    else this.outMore.push(reply.takeBuffer())
     this.announce()
-  }
-
-  private enqueue(bytes: Uint8Array): void {
-    this.outChunks.push(bytes)
   }
 
   /** Sees to it that what is queued is sent at the end of the turn; a client that is alone need not wait for it. */
@@ -304,29 +321,33 @@ export class Connection {
   flushOutput(): void {
     this.queued = false
     this.queuedBytes = 0
-    const { out, outChunks } = this
+    const out = this.out
     this.out = null
-    if (this.closed) {
-      outChunks.length = 0
-      return
-    }
-    // Not all went out: the buffer is the write's from now on.
-    if (out !== null && this.write(out.view(this.outLen)) === Written.ALL) giveBuffer(out)
-    if (outChunks.length > 0) {
-      this.outChunks = []
-      for (const chunk of outChunks) this.write(chunk)
+    if (out !== null) this.writeBuffer(out)
+    if (this.outMore.length === 0) return
+    const more = this.outMore
+    this.outMore = []
+    for (const piece of more) {
+      if (piece instanceof ReplyBuffer) this.writeBuffer(piece)
+      else this.write(piece, null)
     }
   }
 
-  private readonly written = (error: string | undefined): void => {
+  /** Sends a reply buffer; it goes back to its pool when the kernel has all of it. */
+  private writeBuffer(buffer: ReplyBuffer): void {
+    if (this.write(buffer.view(), buffer) !== Written.LATER) giveBuffer(buffer)
+  }
+
+  private readonly written = (error: string | undefined, buffer: ReplyBuffer | null): void => {
     this.pendingWrites--
+    if (buffer !== null) giveBuffer(buffer)
     if (error !== undefined) this.close()
   }
 
-  private write(bytes: Uint8Array): Written {
+  private write(bytes: Uint8Array, buffer: ReplyBuffer | null): Written {
     if (this.closed) return Written.FAILED
     this.server.stats.writes++
-    const written = write(this.handle, bytes, this.written)
+    const written = write(this.handle, bytes, buffer, this.written)
     if (written === Written.LATER) {
       this.pendingWrites++
       this.server.limits.outputGrew(this)
@@ -340,7 +361,7 @@ export class Connection {
     if (this.closed) return
     this.server.stats.bytesWritten += bytes.length
     this.queuedBytes += bytes.length
-    this.enqueue(bytes)
+    this.outMore.push(bytes)
     this.announce()
   }
 

@@ -21,6 +21,7 @@ export interface Handle {
 
 interface WriteRequest {
   oncomplete: ((status: number) => void) | null
+  /** Kept alive while the write is under way. */
   buffer: Uint8Array | null
 }
 
@@ -51,13 +52,18 @@ export type Written = (typeof Written)[keyof typeof Written]
 let request = new WriteWrap()
 
 /** Writes to a connection. LATER: part of `bytes` waits for the kernel; they belong to the write until `done` is
- *  called, with an error name if the connection failed meanwhile. */
-export function write(handle: Handle, bytes: Uint8Array, done: (error: string | undefined) => void): Written {
+ *  called with `context`, and with an error name if the connection failed meanwhile. */
+export function write<T>(
+  handle: Handle,
+  bytes: Uint8Array,
+  context: T,
+  done: (error: string | undefined, context: T) => void,
+): Written {
   const code = handle.writeBuffer(request, bytes)
   if (code !== 0) return Written.FAILED
   if (streamBaseState[kLastWriteWasAsync] === 0) return Written.ALL
   request.buffer = bytes
-  request.oncomplete = (status) => done(status < 0 ? getSystemErrorName(status) : undefined)
+  request.oncomplete = (status) => done(status < 0 ? getSystemErrorName(status) : undefined, context)
   request = new WriteWrap()
   return Written.LATER
 }

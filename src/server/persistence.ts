@@ -1,30 +1,32 @@
 /* Persistence: when the data is written to the RDB file and read from it, and what INFO and LASTSAVE tell of that.
  *
- * The file is written by SAVE and at shutdown, read at the start. It is done in one go for now: nobody is served
- * meanwhile. The log says what Redis's says, since operators and their tools look for it. */
+ * The file is written by SAVE and at shutdown, and read at the start, each in one go: nobody is served meanwhile. The
+ * log says what Redis's says, since operators and their tools look for it. */
 import { existsSync } from 'node:fs'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
-import { FileSource, isSystemError, replaceFile } from '../persistence/rdb/files.ts'
+import { type FileFailure, FileSource, isSystemError, replaceFile } from '../persistence/rdb/files.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError, RdbReader } from '../persistence/rdb/reader.ts'
 import { Hint, RdbSaver } from '../persistence/rdb/saver.ts'
 import { ValueFormats } from '../persistence/rdb/values.ts'
-import { RdbWriter } from '../persistence/rdb/writer.ts'
+import { RdbWriter, type Sink } from '../persistence/rdb/writer.ts'
 import { REDIS_VERSION } from './config/load.ts'
 import { errorText, toBytes, toText } from './config/text.ts'
 import { resolveBytes } from './config/working-directory.ts'
 import type { Server } from './server.ts'
 
-const FAILED_START = 'Fatal error loading the DB, check server logs. Exiting.'
+/** What came of reading the file. */
+export const Restored = { LOADED: 0, ABSENT: 1, FAILED: 2 } as const
+export type Restored = (typeof Restored)[keyof typeof Restored]
 
 export class Persistence {
   private readonly server: Server
   private readonly formats: ValueFormats
-  /** When the data was last written, or the server started; Unix time in seconds. */
-  lastSave = Math.floor(Date.now() / 1000)
+  /** When the data was last written, or else when the server started; Unix time in seconds. */
+  lastSave = unixTime()
   /** Saves that clients asked for. */
   saves = 0
-  /** Of the last load: keys that were loaded, and those that were past their time. */
+  /** Of the last load: keys that are in the databases since, and keys that were past their time. */
   keysLoaded = 0
   keysExpired = 0
 
@@ -33,100 +35,154 @@ export class Persistence {
     this.formats = new ValueFormats(server.keyspace)
   }
 
-  /** The file, for people. */
-  private get name(): string {
-    return this.server.config.text('dbfilename') ?? ''
+  /** Whether there are save points: then a shutdown saves. */
+  get hasSavePoints(): boolean {
+    return this.server.config.value('save').length > 0
   }
 
-  private get directoryName(): string {
-    return toText(this.server.config.directory.path())
-  }
-
+  /** The bytes of a name in the working directory. */
   private path(name: string): Buffer {
     return resolveBytes(this.server.config.directory, name)
   }
 
-  /** Whether save points are set: then a shutdown saves. */
-  get wanted(): boolean {
-    return this.server.config.value('save').length > 0
+  private get dumpPath(): Buffer {
+    return this.path(this.server.config.bytes('dbfilename') ?? '')
   }
 
-  /** Writes all data to the file; false, having said why in the log, if that failed. The old file is still there then.
-   *  */
+  private get temporaryName(): string {
+    return `temp-${process.pid}.rdb`
+  }
+
+  /** Writes all data to the file. False, having logged why, if that failed: the old file is still there then. */
   save(): boolean {
     const { config, keyspace, log } = this.server
-    const temporary = `temp-${process.pid}.rdb`
-    const failure = replaceFile(
-      {
-        path: this.path(config.bytes('dbfilename') ?? ''),
-        temporary: this.path(temporary),
-        directory: toBytes(config.directory.path()),
-        incrementalSync: config.bool('rdb-save-incremental-fsync'),
-      },
-      (sink) => {
-        const checksum = config.bool('rdbchecksum')
-        const writer = new RdbWriter(sink, { checksum, compression: config.bool('rdbcompression') })
-        const keyDelay = config.number('rdb-key-save-delay')
-        const saver = new RdbSaver(keyspace, this.formats, writer, { hint: this.hint, aux: this.aux, keyDelay })
-        while (saver.step());
-      },
-    )
+    const target = {
+      path: this.dumpPath,
+      temporary: this.path(this.temporaryName),
+      directory: toBytes(config.directory.path()),
+      incrementalSync: config.bool('rdb-save-incremental-fsync'),
+    }
+    const failure = replaceFile(target, (sink) => this.writeAll(sink))
     if (failure !== undefined) {
-      const reason = errorText(failure.error)
-      const where = `(in server root dir ${this.directoryName})`
-      if (failure.step === 'open') {
-        log.warn(`Failed opening the temp RDB file ${temporary} ${where} for saving: ${reason}`)
-      } else if (failure.step === 'rename') {
-        log.warn(`Error moving temp DB file ${temporary} on the final destination ${this.name} ${where}: ${reason}`)
-      } else if (failure.step === 'fsync directory') {
-        log.warn(`Failed to fsync directory while saving DB: ${reason}`)
-      } else log.warn(`Write error while saving DB to the disk(${failure.step}): ${reason}`)
+      log.warn(this.describe(failure))
       return false
     }
     log.info('DB saved on disk')
     keyspace.dirty = 0
-    this.lastSave = Math.floor(Date.now() / 1000)
+    this.lastSave = unixTime()
     return true
   }
 
-  private get hint(): Hint {
-    const policy = this.server.config.choice('maxmemory-policy')
-    return policy.endsWith('-lru') ? Hint.IDLE : policy.endsWith('-lfu') ? Hint.FREQUENCY : Hint.NONE
+  private writeAll(sink: Sink): void {
+    const { config, keyspace, vitals } = this.server
+    const options = { checksum: config.bool('rdbchecksum'), compression: config.bool('rdbcompression') }
+    const policy = config.choice('maxmemory-policy')
+    const saver = new RdbSaver(keyspace, this.formats, new RdbWriter(sink, options), {
+      hint: policy.endsWith('-lru') ? Hint.IDLE : policy.endsWith('-lfu') ? Hint.FREQUENCY : Hint.NONE,
+      aux: {
+        'redis-ver': REDIS_VERSION,
+        'redis-bits': 64,
+        ctime: unixTime(),
+        'used-mem': vitals.usedBytes,
+        'aof-base': 0,
+      },
+      keyDelay: config.number('rdb-key-save-delay'),
+    })
+    while (saver.step());
   }
 
-  private get aux(): Record<string, string | number> {
-    return {
-      'redis-ver': REDIS_VERSION,
-      'redis-bits': 64,
-      ctime: Math.floor(Date.now() / 1000),
-      'used-mem': this.server.vitals.usedBytes,
-      'aof-base': 0,
+  private describe({ step, error }: FileFailure): string {
+    const { config } = this.server
+    const where = `(in server root dir ${toText(config.directory.path())})`
+    const reason = errorText(error)
+    switch (step) {
+      case 'open':
+        return `Failed opening the temp RDB file ${this.temporaryName} ${where} for saving: ${reason}`
+      case 'rename': {
+        const names = `${this.temporaryName} on the final destination ${config.text('dbfilename')}`
+        return `Error moving temp DB file ${names} ${where}: ${reason}`
+      }
+      case 'fsync directory':
+        return `Failed to fsync directory while saving DB: ${reason}`
+      default:
+        return `Write error while saving DB to the disk(${step}): ${reason}`
     }
   }
 
-  /** At the start: reads the file if there is one. False, having said why in the log, if the server must not go on. */
+  /** At the start: reads the file if there is one. False, having logged why, if the server must not go on. */
   restore(): boolean {
     const { config, log } = this.server
-    if (!this.checkAppendOnly()) return false
-    if (this.wanted) {
-      log.warn(
-        'Save points are set, but snapshots in the background are not built yet: SAVE and a shutdown write the file.',
-      )
+    if (this.hasSavePoints) {
+      log.warn('Save points are set, but saving in the background is not built yet: only SAVE and a shutdown save.')
     }
+    if (config.bool('appendonly') && !this.checkAppendOnly()) return false
+    if (this.load(false) !== Restored.FAILED) return true
+    log.warn('Fatal error loading the DB, check server logs. Exiting.')
+    return false
+  }
+
+  /** Append-only files hold data that is newer than the RDB file's: a server that did not read them must not start. */
+  private checkAppendOnly(): boolean {
+    const { config, log } = this.server
+    const name = config.bytes('appendfilename') ?? ''
+    const files = [`${config.bytes('appenddirname')}/${name}.manifest`, name]
+    const found = files.find((file) => existsSync(this.path(file)))
+    if (found !== undefined) {
+      log.warn(`There is an append-only file, ${toText(found)}, and appendonly is on, but reading it is not built yet.`)
+      return false
+    }
+    log.warn(
+      'appendonly is on, but append-only files are not built yet: what is not saved is lost when the server ends.',
+    )
+    return true
+  }
+
+  /** Adds what is in the file to the databases; with `replace`, instead of keys that are there. Logs what it finds. */
+  load(replace: boolean): Restored {
+    const { log } = this.server
     const start = performance.now()
     try {
-      if (!this.load(false)) {
-        log.warn(FAILED_START)
-        return false
+      const source = new FileSource(this.dumpPath)
+      try {
+        if (!this.loadFrom(source, replace)) return Restored.FAILED
+      } finally {
+        source.close()
       }
     } catch (error) {
       if (!isSystemError(error)) throw error
-      if (error.code === 'ENOENT') return true
-      log.warn(`Fatal error: can't open the RDB file ${config.text('dbfilename')} for reading: ${errorText(error)}`)
-      log.warn(FAILED_START)
-      return false
+      if (error.code === 'ENOENT') return Restored.ABSENT
+      log.warn(`Fatal error: can't read the RDB file ${toText(this.dumpPath.toString('latin1'))}: ${errorText(error)}`)
+      return Restored.FAILED
     }
     log.info(`DB loaded from disk: ${((performance.now() - start) / 1000).toFixed(3)} seconds`)
+    return Restored.LOADED
+  }
+
+  private loadFrom(source: FileSource, replace: boolean): boolean {
+    const { config, keyspace, log } = this.server
+    const checksum = config.bool('rdbchecksum')
+    const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
+    const keyDelay = config.number('key-load-delay')
+    const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay })
+    keyspace.setTime(Date.now())
+    try {
+      while (loader.step());
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error
+      const place = loader.place === '' ? '' : `, ${loader.place}`
+      const file = toText(this.dumpPath.toString('latin1'))
+      log.warn(`Cannot load the RDB file ${file}: ${error.message}. At offset ${error.offset}${place}.`)
+      log.warn('The file was not changed. Replace it by one that can be loaded, or move it away to start without data.')
+      return false
+    }
+    this.keysLoaded = loader.loadedCount
+    this.keysExpired = loader.expiredCount
+    if (reader.remaining > 0) log.warn(`The RDB file goes on after its end: ${reader.remaining} bytes were not read.`)
+    log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}.`)
     return true
   }
+}
+
+function unixTime(): number {
+  return Math.floor(Date.now() / 1000)
 }

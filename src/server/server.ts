@@ -32,6 +32,7 @@ import { lolwutCommands } from './commands/lolwut.ts'
 import { memoryCommands } from './commands/memory.ts'
 import { monitorCommands } from './commands/monitor.ts'
 import { replicationCommands } from './commands/replication.ts'
+import { saveCommands } from './commands/save.ts'
 import { shutdownCommands } from './commands/shutdown.ts'
 import { slowlogCommands } from './commands/slowlog.ts'
 import { timeCommands } from './commands/time.ts'
@@ -46,6 +47,7 @@ import { Monitors } from './monitors.ts'
 import { type Handle, peerName } from './native-handles.ts'
 import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
+import { Persistence } from './persistence.ts'
 import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
 import { Shutdown } from './shutdown.ts'
@@ -53,7 +55,7 @@ import { SlowCommands } from './slow-commands.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
-const READ_SIZE = 64 * 1024
+const READ_SIZE = 256 * 1024
 
 export interface ServerOptions {
   readonly config: Config
@@ -93,6 +95,7 @@ export class Server {
   readonly vitals: Vitals
   readonly slow: SlowCommands
   readonly waiting: Waiting
+  readonly persistence: Persistence
   readonly shutdown: Shutdown
   readonly authentication: Authentication
   readonly resumption = new Resumption(this.background)
@@ -141,6 +144,7 @@ export class Server {
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
     this.waiting = new Waiting(this)
+    this.persistence = new Persistence(this)
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
     this.pause = new Pause(this)
@@ -175,6 +179,7 @@ export class Server {
       debugCommands(this),
       timeCommands(this),
       replicationCommands(this),
+      saveCommands(this),
       shutdownCommands(this),
       lolwutCommands,
     ]
@@ -214,7 +219,7 @@ export class Server {
     return this.listener.bind(config.value('bind'), config.number('port'), config.number('tcp-backlog'))
   }
 
-  /** Begins to listen, and the cron; false after logging why an address could not be had. */
+  /** Begins to listen, loads the data, starts the cron; false after logging why that could not be. */
   start(): boolean {
     const { config, log } = this
     this.limits.fitMaxClients()
@@ -231,6 +236,7 @@ export class Server {
       log.warn('Configured to not listen anywhere, exiting.')
       return false
     }
+    if (!this.persistence.restore()) return false
     this.cron.start()
     return true
   }

@@ -3,9 +3,8 @@
  * A signal is acted on a tick of the cron later, so that SHUTDOWN ABORT can still take it back; a second SIGINT ends
  * the process at once, for somebody sits there and presses the keys.
  *
- * There is nothing yet that data could be saved to. A shutdown that would have saved because of the configuration
- * says in the log what is lost and goes on: a server that nobody can stop helps nobody. One that was told to SAVE
- * fails instead, as Redis's does when it cannot, unless it is also told to FORCE. */
+ * Where there are save points the data is saved first, and the server goes on if that fails: nothing is lost without
+ * FORCE. */
 import type { Server } from './server.ts'
 
 export interface ShutdownOptions {
@@ -39,16 +38,12 @@ export class Shutdown {
   }
 
   private saveLast({ save, force }: ShutdownOptions): boolean {
-    const { config, keyspace, log } = this.server
-    const wanted = save ?? config.value('save').length > 0
-    if (!wanted) return true
-    const keys = keyspace.databases.reduce((sum, db) => sum + db.size, 0)
-    if (save === true) {
-      log.warn(`Error trying to save the DB, ${force ? 'exit anyway' : "can't exit"}: persistence is not built yet.`)
-      return force === true
-    }
-    if (keys > 0) log.warn(`Persistence is not built yet: ${keys} keys were not saved.`)
-    return true
+    const { log, persistence } = this.server
+    if (!(save ?? persistence.hasSavePoints)) return true
+    log.info('Saving the final RDB snapshot before exiting.')
+    if (persistence.save()) return true
+    log.warn(force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.")
+    return force === true
   }
 
   /** A signal asks for the end, in the way that shutdown-on-sigterm or shutdown-on-sigint says. */

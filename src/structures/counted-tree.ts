@@ -194,6 +194,22 @@ export class CountedTree {
     }
   }
 
+  /** The position of what the path leads to, in a tree of keys: the weight of all before it. */
+  position(root: Ref): number {
+    const chunks = this.memory.words
+    const height = this.memory.word(root, HEIGHT)
+    let position = this.slots[0]!
+    for (let level = 1; level <= height; level++) {
+      const block = this.blocks[level]!
+      const words = chunks[block >>> CHUNK_SHIFT]!
+      let at = ((block & CHUNK_MASK) << 2) + RECORDS + CHILD_WEIGHT
+      for (const end = at + this.slots[level]! * this.innerWords; at < end; at += this.innerWords) {
+        position += words[at]!
+      }
+    }
+    return position
+  }
+
   /** Adds to the weights along the path, from the level above its leaf on; the root's as well. */
   private weigh(root: Ref, change: number): void {
     const chunks = this.memory.words
@@ -250,7 +266,7 @@ export class CountedTree {
     if (!isNew && sizeOf(count + 1, this.leafWords) <= memory.capacity(leaf)) return
     const wanted = sizeOf(isNew ? ONLY_LEAF_LEAST : count * 2, this.leafWords)
     const size = Math.min(wanted, this.leafSize)
-    const target = isNew ? this.newBlock(root, 0) : memory.resize(leaf, size, sizeOf(count, this.leafWords))
+    const target = isNew ? this.newBlock(root, 0, size) : memory.resize(leaf, size, sizeOf(count, this.leafWords))
     if (isNew) this.slots[0] = 0
     memory.setWord(root, TOP, target)
     memory.setWord(root, FIRST, target)
@@ -259,11 +275,9 @@ export class CountedTree {
     this.adopt(target, 0, count, 0)
   }
 
-  private newBlock(root: Ref, level: number): Ref {
+  private newBlock(root: Ref, level: number, size: number): Ref {
     const memory = this.memory
-    const isOnly = memory.word(root, TOP) === NONE
-    const size = level > 0 ? this.innerSize : isOnly ? sizeOf(ONLY_LEAF_LEAST, this.leafWords) : this.leafSize
-    const block = memory.alloc(Math.min(size, level > 0 ? this.innerSize : this.leafSize))
+    const block = memory.alloc(size)
     for (let word = 0; word < RECORDS; word++) memory.setWord(block, word, 0)
     const total = level > 0 ? INNERS : LEAVES
     memory.setWord(root, total, memory.word(root, total) + 1)
@@ -351,7 +365,7 @@ export class CountedTree {
     const memory = this.memory
     const height = memory.word(root, HEIGHT)
     const top = memory.word(root, TOP) as Ref
-    const above = this.newBlock(root, height + 1)
+    const above = this.newBlock(root, height + 1, this.innerSize)
     memory.setWord(above, COUNT, 1)
     memory.setWord(above, RECORDS + CHILD, top)
     this.renewRecord(above, 0, height)
@@ -415,7 +429,7 @@ export class CountedTree {
   private addAfter(root: Ref, block: Ref, level: number, slot: number): Ref {
     const memory = this.memory
     const above = this.blocks[level + 1]! as Ref
-    const fresh = this.newBlock(root, level)
+    const fresh = this.newBlock(root, level, level > 0 ? this.innerSize : this.leafSize)
     this.insertRecord(above, slot + 1, this.innerWords)
     memory.setWord(above, RECORDS + (slot + 1) * this.innerWords + CHILD, fresh)
     this.adopt(above, slot + 1, slot + 2, level + 1)
@@ -459,7 +473,7 @@ export class CountedTree {
     copyBytes(source, leftPos + leftCount * size, target, rightPos, moved * size)
     memory.setWord(left, COUNT, leftCount)
     memory.setWord(right, COUNT, rightCount + moved)
-    if (level > 0 || this.weighted()) this.adopt(right, 0, moved, level)
+    this.adopt(right, 0, moved, level)
   }
 
   /** Moves the first records of `right` to the end of `left`. */
@@ -592,14 +606,20 @@ export class CountedTree {
     assert(memory.word(tally.last, NEXT) === NONE, 'the last leaf has no next')
   }
 
-  private verifyBlock(root: Ref, block: Ref, level: number, tally: { leaves: number; inners: number; last: Ref }): number {
+  private verifyBlock(
+    root: Ref,
+    block: Ref,
+    level: number,
+    tally: { leaves: number; inners: number; last: Ref },
+  ): number {
     const memory = this.memory
     const count = this.count(block)
     const isTop = block === memory.word(root, TOP)
     const isOutermost = level === 0 && (block === memory.word(root, FIRST) || block === memory.word(root, LAST))
     assert(count > 0 && count <= this.max(level), 'a block is not too full')
     assert(isTop || isOutermost || count >= this.min(level), 'a block is not too empty')
-    if (!isTop || level > 0) assert(memory.capacity(block) === blockSizeFor(this.sizeFor(this.max(level), level)), 'a block has its size')
+    if (!isTop || level > 0)
+      assert(memory.capacity(block) === blockSizeFor(this.sizeFor(this.max(level), level)), 'a block has its size')
     if (level === 0) {
       assert(memory.word(block, PREV) === tally.last, 'leaves are linked backwards')
       const linked = tally.last === NONE ? memory.word(root, FIRST) : memory.word(tally.last, NEXT)
@@ -618,7 +638,13 @@ export class CountedTree {
     return this.weightOf(block, level)
   }
 
-  private verifyRecord(root: Ref, block: Ref, slot: number, level: number, tally: { leaves: number; inners: number; last: Ref }): void {
+  private verifyRecord(
+    root: Ref,
+    block: Ref,
+    slot: number,
+    level: number,
+    tally: { leaves: number; inners: number; last: Ref },
+  ): void {
     const memory = this.memory
     const below = this.child(block, slot)
     const weight = this.verifyBlock(root, below, level - 1, tally)

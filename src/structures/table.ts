@@ -55,6 +55,8 @@ const BITS_MIN = 1
 const DEPTH_MAX = 32 - SEGMENT_BITS
 /** Entries to a bucket at which a segment splits: at 10 of 12 slots one bucket in five has an overflow bucket. */
 const LOAD_MAX = 10
+/** Entries to a segment, at most, in a table made in advance: few segments then come to split. */
+const RESERVED_MAX = 600
 /** Entries to a bucket below which two segments join, or a small one is halved. */
 const LOAD_MIN = 2
 /** Chains are longer than this with probability 1e-8 at LOAD_MAX; `random` would meet their ends less often. */
@@ -105,6 +107,38 @@ export class Table {
     memory.setWord(root, SEGMENTS, 1)
     memory.setWord(root, OVERFLOWS, 0)
     return root
+  }
+
+  /** Makes an empty table as large as it will be with `expected` entries, so that none moves on the way. Allocates. */
+  reserve(root: Ref, expected: number): void {
+    const memory = this.memory
+    if (this.count(root) > 0) return
+    let depth = 0
+    while (depth < DEPTH_MAX && expected > RESERVED_MAX * 2 ** depth) depth++
+    if (depth <= memory.word(root, DEPTH)) return
+    this.releaseEmpty(root)
+    const directory = memory.alloc(8 << depth)
+    for (let index = 0; index < 1 << depth; index++) {
+      memory.setWord(directory, index << 1, this.newSegment(SEGMENT_BITS))
+      memory.setWord(directory, (index << 1) + 1, depth)
+    }
+    memory.setWord(root, DEPTH, depth)
+    memory.setWord(root, DIRECTORY, directory)
+    memory.setWord(root, BITS, SEGMENT_BITS)
+    memory.setWord(root, DEEPEST, 1 << depth)
+    memory.setWord(root, SEGMENTS, 1 << depth)
+  }
+
+  /** Frees the segments and the directory of an empty table. */
+  private releaseEmpty(root: Ref): void {
+    const memory = this.memory
+    const directory = memory.word(root, DIRECTORY) as Ref
+    const depthMax = memory.word(root, DEPTH)
+    for (let index = 0; index < 1 << depthMax; ) {
+      memory.free(memory.word(directory, index << 1) as Ref)
+      index += 1 << (depthMax - memory.word(directory, (index << 1) + 1))
+    }
+    memory.free(directory)
   }
 
   count(root: Ref): number {

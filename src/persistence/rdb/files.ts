@@ -11,7 +11,15 @@ import type { Sink } from './writer.ts'
 
 export type FileSystem = Pick<
   typeof nodeFs,
-  'openSync' | 'closeSync' | 'readSync' | 'writeSync' | 'fstatSync' | 'fsyncSync' | 'fdatasyncSync' | 'renameSync' | 'unlinkSync'
+  | 'openSync'
+  | 'closeSync'
+  | 'readSync'
+  | 'writeSync'
+  | 'fstatSync'
+  | 'fsyncSync'
+  | 'fdatasyncSync'
+  | 'renameSync'
+  | 'unlinkSync'
 >
 
 /** Between two of these the disk has so many bytes to write that the last fsync does not take long. */

@@ -64,6 +64,7 @@ export const COMPRESSION_GAIN_MIN = 4
 export const EXPANSION_MAX = 88
 
 export const RDB_STRING = 0
+export const RDB_MODULE = 7
 
 /** The types of values, for the operator. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {

@@ -9,7 +9,16 @@ import { type Int64, toNumber } from '../../lib/int64.ts'
 import { quote } from '../../lib/quoting.ts'
 import { NONE } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
-import { MAGIC, moduleName, Opcode, typeName, VERSION_LEN, VERSION_READ_MAX, VERSION_WITH_CHECKSUM } from './format.ts'
+import {
+  MAGIC,
+  moduleName,
+  Opcode,
+  RDB_MODULE,
+  typeName,
+  VERSION_LEN,
+  VERSION_READ_MAX,
+  VERSION_WITH_CHECKSUM,
+} from './format.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormats } from './values.ts'
 
@@ -20,6 +29,8 @@ const SHOWN_LEN_MAX = 128
 /** Seconds of idleness that the clock can tell. */
 const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
 const NO_EXPIRY = -1
+/** Bytes that a key takes in a file at least: its type, a letter of a name, and an empty value. */
+const KEY_STORED_MIN = 4
 
 /** Told what the file says about itself. */
 export interface LoadLog {
@@ -114,7 +125,10 @@ export class RdbLoader {
     const digits = head.substring(MAGIC.length)
     const version = /^\d+$/.test(digits) ? Number(digits) : 0
     if (version < 1 || version > VERSION_READ_MAX) {
-      reader.refuse(`Can't handle RDB format version ${version || digits}: known are 1 to ${VERSION_READ_MAX}`, VERSION_LEN)
+      reader.refuse(
+        `Can't handle RDB format version ${version || digits}: known are 1 to ${VERSION_READ_MAX}`,
+        VERSION_LEN,
+      )
     }
     this.version = version
   }
@@ -125,9 +139,9 @@ export class RdbLoader {
     switch (opcode) {
       case Opcode.SELECTDB:
         return this.select(reader.length())
-      case Opcode.RESIZEDB: // the table grows as it goes
-        reader.length()
-        reader.length()
+      case Opcode.RESIZEDB:
+        this.db.expect(Math.min(reader.length(), Math.floor(reader.remaining / KEY_STORED_MIN)))
+        reader.length() // keys with expiry
         return
       case Opcode.SLOT_INFO: // slot, keys, keys with expiry
         for (let count = 0; count < 3; count++) reader.length()
@@ -135,8 +149,7 @@ export class RdbLoader {
       case Opcode.AUX:
         return this.readAux(reader.text(), reader.text())
       case Opcode.MODULE_AUX:
-        reader.length()
-        return reader.refuse(`There is data of the module '${this.module()}', and modules cannot be loaded here`)
+        return reader.refuse(`There is data of the module '${this.moduleName()}', and modules cannot be loaded here`)
       case Opcode.FUNCTION:
         return reader.refuse('There is a library of functions, and scripting is not built yet', 1)
       default:
@@ -144,7 +157,9 @@ export class RdbLoader {
     }
   }
 
-  private module(): string {
+  /** Reads a module's id. */
+  private moduleName(): string {
+    this.reader.length()
     return moduleName(this.reader.lengthHigh, this.reader.lengthLow)
   }
 
@@ -216,8 +231,7 @@ export class RdbLoader {
   }
 
   private refuseType(rdbType: number): never {
-    const module = rdbType === 7 ? (this.reader.length(), ` '${this.module()}'`) : ''
-    const what = `${typeName(rdbType)}${module}, type ${rdbType}`
+    const what = `${typeName(rdbType)}${rdbType === RDB_MODULE ? ` '${this.moduleName()}'` : ''}, type ${rdbType}`
     return this.reader.refuse(`The value (${what}) cannot be held: of Redis's types only strings are built yet`)
   }
 

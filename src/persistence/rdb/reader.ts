@@ -15,9 +15,9 @@ import { decompress } from '../../lib/lzf.ts'
 import {
   CHECKSUM_LEN,
   EXPANSION_MAX,
+  LENGTH_6,
   LENGTH_14,
   LENGTH_32,
-  LENGTH_6,
   LENGTH_64,
   LENGTH_FORM,
   StringForm,

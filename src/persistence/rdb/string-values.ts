@@ -1,9 +1,10 @@
 /* Strings in RDB files: one string, in whichever of its forms. */
-import type { Int64 } from '../../lib/int64.ts'
-import { NONE, type Ref } from '../../memory/memory.ts'
+
 import type { Database } from '../../keyspace/database.ts'
 import { StringEncoding, Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
+import type { Int64 } from '../../lib/int64.ts'
+import { NONE, type Ref } from '../../memory/memory.ts'
 import { RDB_STRING } from './format.ts'
 import { Form, type RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'

@@ -2,11 +2,12 @@
  *
  * A type that is added to the keyspace adds its record here. Of the RDB types that have one meaning, it writes the one
  * that the oldest Redis of interest reads, and reads them all. */
-import type { Int64 } from '../../lib/int64.ts'
-import type { Ref } from '../../memory/memory.ts'
+
 import type { Database } from '../../keyspace/database.ts'
 import type { Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
+import type { Int64 } from '../../lib/int64.ts'
+import type { Ref } from '../../memory/memory.ts'
 import type { RdbReader } from './reader.ts'
 import { stringValues } from './string-values.ts'
 import type { RdbWriter } from './writer.ts'

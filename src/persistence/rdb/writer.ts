@@ -149,7 +149,8 @@ export class RdbWriter {
     if (highWord(value) !== low >> 31) return false
     this.makeRoom(5)
     const chunk = this.chunk
-    const form = low === (low << 24) >> 24 ? StringForm.INT8 : low === (low << 16) >> 16 ? StringForm.INT16 : StringForm.INT32
+    const form =
+      low === (low << 24) >> 24 ? StringForm.INT8 : low === (low << 16) >> 16 ? StringForm.INT16 : StringForm.INT32
     chunk[this.pos++] = (LENGTH_FORM << 6) | form
     chunk[this.pos++] = low
     if (form === StringForm.INT8) return true

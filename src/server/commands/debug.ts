@@ -7,14 +7,17 @@ import { memtoull } from '../../lib/units.ts'
 import {
   DEBUG_NOT_ALLOWED,
   errorReply,
-  NO_PERSISTENCE,
+  NO_APPEND_ONLY,
   NOT_INTEGER,
   NOT_LISTPACK,
   NOT_QUICKLIST,
   PACKED_THRESHOLD,
+  RELOAD_FAILED,
   RELOAD_OPTIONS,
+  SAVE_FAILED,
   wrongSubcommand,
 } from '../../protocol/errors.ts'
+import { Restored } from '../persistence.ts'
 import { randomId } from '../random-id.ts'
 import type { Server } from '../server.ts'
 import { rewriteConfig } from './config.ts'
@@ -88,13 +91,22 @@ function replyBuffer(call: Call): void {
   call.reply.ok()
 }
 
-function reload(call: Call): void {
+function reload(call: Call, { persistence, keyspace, log, exit }: Server): void {
+  const given = new Set<string>()
   for (let index = FIRST; index < call.argc; index++) {
-    if (!call.is(index, 'MERGE') && !call.is(index, 'NOFLUSH') && !call.is(index, 'NOSAVE')) {
-      return call.reply.error(RELOAD_OPTIONS)
-    }
+    const option = ['MERGE', 'NOFLUSH', 'NOSAVE'].find((each) => call.is(index, each))
+    if (option === undefined) return call.reply.error(RELOAD_OPTIONS)
+    given.add(option)
   }
-  call.reply.error(NO_PERSISTENCE)
+  if (!given.has('NOSAVE') && !persistence.save()) return call.reply.error(SAVE_FAILED)
+  const { dirty } = keyspace
+  if (!given.has('NOFLUSH')) keyspace.flush()
+  const restored = persistence.load(given.has('MERGE'))
+  keyspace.dirty = dirty
+  if (restored === Restored.FAILED) return exit(1) // what is in memory now is not the data: it must not be saved
+  if (restored === Restored.ABSENT) return call.reply.error(RELOAD_FAILED)
+  log.info('DB reloaded by DEBUG RELOAD')
+  call.reply.ok()
 }
 
 function verify(call: Call): void {
@@ -134,7 +146,7 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
   LOADAOF: {
     count: [0, MANY],
     summary: 'Reads the append-only files again.',
-    run: (call) => call.reply.error(NO_PERSISTENCE),
+    run: (call) => call.reply.error(NO_APPEND_ONLY),
   },
   LOG: { args: '<message>', count: 1, summary: 'Writes to the log.', run: log },
   OBJECT: { args: '<key>', count: 1, summary: 'Tells how a value is stored.', run: describeObject },

@@ -1,6 +1,6 @@
-/* TIME, LASTSAVE: what the clock says, and what it said when the data was last on disk. */
+/* TIME: what the clock says. */
 import type { Call } from '../../commands/call.ts'
-import { Category, type Command, type CommandGroup, Flag, group } from '../../commands/definition.ts'
+import { type Command, type CommandGroup, Flag, group } from '../../commands/definition.ts'
 import type { Server } from '../server.ts'
 
 function time({ reply }: Call, server: Server): void {
@@ -13,16 +13,6 @@ function time({ reply }: Call, server: Server): void {
 
 export function timeCommands(server: Server): readonly Command[] {
   return group('server', {
-    LASTSAVE: {
-      summary: 'Tells when the dataset was last saved, as a Unix time.',
-      since: '1.0.0',
-      complexity: 'O(1)',
-      flags: Flag.LOADING | Flag.STALE | Flag.FAST,
-      categories: Category.ADMIN | Category.DANGEROUS,
-      tips: ['nondeterministic_output'],
-      // Until the first save, the time of the start.
-      run: (call) => call.reply.integer(Math.floor(server.startedAt / 1000)),
-    },
     TIME: {
       summary: 'Tells the time, in seconds and microseconds.',
       since: '2.6.0',

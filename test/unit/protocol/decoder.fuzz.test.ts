@@ -1,9 +1,12 @@
 /* Any bytes, delivered in any cuts, say the same as when they come whole, and as the reference reads them. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bytesOf, Receiver, RULES, type Rules, reference } from './support.ts'
+import { bytesOf, RULES, type Rules, reference } from '../../helpers/protocol-reference.ts'
+import { Receiver } from './receiver.ts'
 
 const MAX_LINE = 64 * 1024
+/** FUZZ_RUNS=100000 looks more closely. */
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 4000)
 
 /** Bytes that protocols are made of, and some that they are not. */
 const noise = fc
@@ -88,7 +91,7 @@ describe('the decoder, fed with anything', () => {
     const property = fc.property(text, cuts, rules, fc.integer({ min: 1, max: 5 }), (text, lens, rules, batchMax) => {
       expect(receiveCut(bytesOf(text), lens, rules, batchMax).outcome).toEqual(reference(text, rules))
     })
-    fc.assert(property, { numRuns: 20_000 })
+    fc.assert(property, { numRuns: RUNS })
   })
 
   test('agrees with the reference on lines about as long as they may be', () => {
@@ -96,7 +99,7 @@ describe('the decoder, fed with anything', () => {
       const all = line + text
       expect(receiveCut(bytesOf(all), [30_000, ...lens], RULES, 3).outcome).toEqual(reference(all))
     })
-    fc.assert(property, { numRuns: 300 })
+    fc.assert(property, { numRuns: RUNS / 40 })
   })
 
   test('agrees with the reference when bytes of good requests are changed, left out or repeated', () => {
@@ -117,6 +120,6 @@ describe('the decoder, fed with anything', () => {
       }
       expect(receiveCut(bytesOf(text), lens, rules, 2).outcome).toEqual(reference(text, rules))
     })
-    fc.assert(property, { numRuns: 10_000 })
+    fc.assert(property, { numRuns: RUNS / 2 })
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { COMPLETE, Decoder, INCOMPLETE } from '../../../src/protocol/decoder.ts'
-import { bytesOf, type Event, Receiver, RULES, type Rules } from './support.ts'
+import { bytesOf, type Event, RULES, type Rules } from '../../helpers/protocol-reference.ts'
+import { Receiver } from './receiver.ts'
 
 const MB = 1024 * 1024
 const LINE_MAX = 64 * 1024

@@ -1,9 +1,11 @@
-/* INFO persistence: how far the data is on disk. It is not, yet: the figures are those of a server that never saved. */
+/* INFO persistence: how far the data is on disk. Nothing is done in the background yet: the figures of that are those of
+ * a server that never did. */
 import { ServerGate } from '../../../commands/dispatcher.ts'
 import type { Server } from '../../server.ts'
 import { fields, perhaps } from './fields.ts'
 
 export function persistenceSection(server: Server): string {
+  const { persistence } = server
   return fields({
     loading: perhaps((server.dispatcher.gates & ServerGate.LOADING) !== 0),
     async_loading: 0,
@@ -15,14 +17,14 @@ export function persistenceSection(server: Server): string {
     current_save_keys_total: 0,
     rdb_changes_since_last_save: server.keyspace.dirty,
     rdb_bgsave_in_progress: 0,
-    rdb_last_save_time: Math.floor(server.startedAt / 1000),
+    rdb_last_save_time: persistence.lastSave,
     rdb_last_bgsave_status: 'ok',
     rdb_last_bgsave_time_sec: -1,
     rdb_current_bgsave_time_sec: -1,
-    rdb_saves: 0,
+    rdb_saves: persistence.saves,
     rdb_last_cow_size: 0,
-    rdb_last_load_keys_expired: 0,
-    rdb_last_load_keys_loaded: 0,
+    rdb_last_load_keys_expired: persistence.keysExpired,
+    rdb_last_load_keys_loaded: persistence.keysLoaded,
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
     aof_rewrite_scheduled: 0,

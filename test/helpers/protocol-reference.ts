@@ -1,11 +1,8 @@
-/* What the decoder's tests share: a way to feed it as connections do, and a reference to compare it with.
+/* What bytes from a client say, read as plainly as the protocol can be put: the whole text at once, from left to right.
  *
- * The reference reads the whole text at once, as plainly as the protocol can be said; it follows processMultibulkBuffer
- * and processInlineBuffer (Redis 7.2, networking.c), where a line ends at its first CR (LF for an inline request), must
- * show that within 64 KB, and a NUL byte hides what is behind it. */
-import { splitArgs } from '../../../src/lib/quoting.ts'
-import { COMPLETE, Decoder, EMPTY, FAILED } from '../../../src/protocol/decoder.ts'
-import { Input } from '../../../src/server/input.ts'
+ * It follows processMultibulkBuffer and processInlineBuffer (Redis 7.2, networking.c): a line ends at its first CR (LF
+ * for an inline request) and must show that within 64 KB, and a NUL byte hides what is behind it. */
+import { splitArgs } from '../../src/lib/quoting.ts'
 
 /** A request as its arguments, or the text of the error that ends the stream. Bytes are latin1. */
 export type Event = readonly string[] | { readonly error: string }
@@ -19,89 +16,10 @@ export type Outcome = {
 export type Rules = { readonly bulkLenMax: number; readonly restricted: boolean }
 export const RULES: Rules = { bulkLenMax: 512 * 1024 * 1024, restricted: false }
 
-const READ_SIZE = 64 * 1024
 const LINE_MAX = 64 * 1024
 
 export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'))
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
-
-/** Feeds a decoder as Connection does: reads land in one shared buffer, what is cut moves to an Input. */
-export class Receiver {
-  readonly events: Event[] = []
-  private readonly shared = new Uint8Array(READ_SIZE)
-  private readonly decoder = new Decoder()
-  private readonly rules: Rules
-  /** Requests decoded before the first of them is executed. */
-  private readonly batchMax: number
-  input: Input | null = null
-  failed = false
-
-  constructor(rules: Rules = RULES, batchMax = 1) {
-    this.rules = rules
-    this.batchMax = batchMax
-  }
-
-  get outcome(): Outcome {
-    return { events: this.events, unread: this.failed || this.input === null ? 0 : this.input.len }
-  }
-
-  receive(bytes: Uint8Array): void {
-    for (let pos = 0; pos < bytes.length && !this.failed; pos += READ_SIZE) {
-      this.read(bytes.subarray(pos, pos + READ_SIZE))
-    }
-  }
-
-  private read(chunk: Uint8Array): void {
-    if (this.input !== null) {
-      this.input.append(chunk, 0, chunk.length)
-      const start = this.serve(this.input.decoder, this.input.bytes, this.input.len)
-      this.input.consume(start)
-      this.input.decoder.rebase(start)
-      if (this.input.len === 0 && this.input.bytes.length === 0) this.input = null
-      return
-    }
-    this.shared.set(chunk)
-    this.decoder.reset(0)
-    const start = this.serve(this.decoder, this.shared, chunk.length)
-    if (start === chunk.length || this.failed) return
-    const own = new Decoder()
-    own.adopt(this.decoder, start)
-    this.input = new Input(own)
-    this.input.append(this.shared, start, chunk.length - start)
-  }
-
-  private serve(decoder: Decoder, bytes: Uint8Array, end: number): number {
-    decoder.bulkLenMax = this.rules.bulkLenMax
-    decoder.restricted = this.rules.restricted
-    let start = decoder.requestStart
-    while (decoder.at < end) {
-      decoder.first = 0
-      for (let count = 0; count < this.batchMax && decoder.at < end; count++) {
-        const state = decoder.decode(bytes, end)
-        if (state === FAILED) {
-          this.failed = true
-          this.events.push({ error: decoder.error })
-          return end
-        }
-        if (state !== COMPLETE && state !== EMPTY) return start
-        if (state === COMPLETE) this.take(decoder)
-        start = decoder.at
-        if (state === EMPTY || decoder.bytes !== bytes) break
-      }
-    }
-    return start
-  }
-
-  private take(decoder: Decoder): void {
-    const { bytes, first, argc, pos, len } = decoder
-    const args: string[] = []
-    for (let index = first; index < first + argc; index++) {
-      args.push(textOf(bytes.subarray(pos[index]!, pos[index]! + len[index]!)))
-    }
-    this.events.push(args)
-    decoder.first += argc // the next request of the batch
-  }
-}
+export const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 /** What the whole text says. */
 export function reference(text: string, rules: Rules = RULES): Outcome {

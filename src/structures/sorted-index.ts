@@ -1,0 +1,382 @@
+/* The sorted index: the order of a large sorted set, by score and then by member. A counted B+tree (counted-tree.ts), so
+ * that rank and position are found in O(log n).
+ *
+ *   leaf record     | high | low | member |                            12 bytes to a member
+ *   record above    | block | weight | high | low | member |
+ *
+ *   high, low   the order words of the score (lib/double-words.ts): two signed integers that sort as the scores do
+ *   member      ref of an entry (zset-member.ts), whose bytes decide between equal scores
+ *
+ * The scores stand beside the refs, so that a search touches no member unless scores are equal. The members belong to
+ * the set's table: the index neither makes nor frees them, and needs one only as long as it holds its ref. Bytes compare
+ * as unsigned, a prefix before what it begins. -0 and 0 are the same score here.
+ *
+ * The place of something is the number of members before it; what is sought is noted first (`seek…`), and one search
+ * serves all. FOUND_MAX members at most leave a tree at once, and one leaf is freed at a time: a caller with much to
+ * remove or to free does it in slices.
+ *
+ * Always: members ascend by score and bytes, no two are equal, and each has the score that its record says.
+ *
+ * Cost: FIGURES */
+import { assert } from '../lib/assert.ts'
+import { compareBytes } from '../lib/bytes.ts'
+import { fromOrder, highOrder, lowOrder } from '../lib/double-words.ts'
+import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import {
+  CHILD,
+  CHILD_KEY,
+  COUNT,
+  CountedTree,
+  FIRST,
+  HEIGHT,
+  LAST,
+  NEXT,
+  PREV,
+  RECORDS,
+  recordsIn,
+  TOP,
+  TREE_WORDS,
+  WEIGHT,
+} from './counted-tree.ts'
+import { keyLenOf, keyPosOf } from './entry-head.ts'
+import { scoreOf, verifyMember } from './zset-member.ts'
+
+// Words of a key, which is a leaf's whole record.
+const HIGH = 0
+const LOW = 1
+const MEMBER = 2
+const KEY_WORDS = 3
+const INNER_WORDS = CHILD_KEY + KEY_WORDS
+
+const LEAF_SIZE = 640
+const INNER_SIZE = 640
+
+// Where something sought belongs among members of its score.
+const BEFORE_EQUAL = 0
+const AFTER_EQUAL = 1
+const BY_BYTES = 2
+
+export class SortedIndex {
+  readonly memory: Memory
+  /** The members that `removeRange` has taken out: valid until its next call. */
+  readonly found: Int32Array
+  private readonly tree: CountedTree
+  // What is sought: a score's order words, how to decide between equal ones, and by which bytes.
+  private high = 0
+  private low = 0
+  private ties = BEFORE_EQUAL
+  private bytes: Uint8Array
+  private pos = 0
+  private len = 0
+  /** Whether what is sought lies behind a member of the same score and bytes. */
+  private afterSame = false
+
+  /** `leafMax`, `innerMax`: members of a leaf, and blocks below a block; for tests. */
+  constructor(
+    memory: Memory,
+    leafMax: number = recordsIn(LEAF_SIZE, KEY_WORDS),
+    innerMax: number = recordsIn(INNER_SIZE, INNER_WORDS),
+  ) {
+    this.memory = memory
+    this.tree = new CountedTree(memory, KEY_WORDS, leafMax, innerMax)
+    this.found = new Int32Array(leafMax)
+    this.bytes = memory.bytes[0]!
+  }
+
+  create(): Ref {
+    const root = this.memory.alloc(TREE_WORDS << 2)
+    this.tree.clear(root)
+    return root
+  }
+
+  count(root: Ref): number {
+    return this.memory.word(root, WEIGHT)
+  }
+
+  /** Bytes of the index's own blocks; its members are the caller's. */
+  bytesOf(root: Ref): number {
+    return this.memory.capacity(root) + this.tree.bytes(root)
+  }
+
+  /** Adds a member that is not in the index. Allocates. */
+  insert(root: Ref, score: number, member: Ref): void {
+    this.seekMember(score, member)
+    this.descend(root)
+    this.tree.open(root, 1)
+    this.write(member)
+    this.tree.settle(root)
+  }
+
+  /** Writes what is sought, and the member, where the path leads to. */
+  private write(member: Ref): void {
+    const leaf = this.tree.blocks[0]!
+    const words = this.memory.words[leaf >>> CHUNK_SHIFT]!
+    const at = ((leaf & CHUNK_MASK) << 2) + RECORDS + this.tree.slots[0]! * KEY_WORDS
+    words[at + HIGH] = this.high
+    words[at + LOW] = this.low
+    words[at + MEMBER] = member
+  }
+
+  /** Takes out a member that is in the index with this score. */
+  remove(root: Ref, score: number, member: Ref): void {
+    this.seekMember(score, member)
+    this.descend(root)
+    DEV: assert(this.memberAtPath() === member, 'only what is in the index can be removed')
+    this.tree.close(root, 1, 1)
+  }
+
+  /** Moves a member from its score to another one. Allocates. */
+  rescore(root: Ref, score: number, member: Ref, newScore: number): void {
+    this.seekMember(score, member)
+    this.descend(root)
+    DEV: assert(this.memberAtPath() === member, 'only what is in the index can be moved')
+    this.high = highOrder(newScore)
+    this.low = lowOrder(newScore)
+    if (this.moveInLeaf(root, member)) return
+    this.tree.close(root, 1, 1)
+    this.descend(root)
+    this.tree.open(root, 1)
+    this.write(member)
+    this.tree.settle(root)
+  }
+
+  /** Moves the member at the path to where it is now sought, if that is in the same leaf, and not first there (which
+   *  would change the keys above). */
+  private moveInLeaf(root: Ref, member: Ref): boolean {
+    const memory = this.memory
+    const leaf = this.tree.blocks[0]! as Ref
+    const words = memory.wordsOf(leaf)
+    const first = ((leaf & CHUNK_MASK) << 2) + RECORDS
+    const slot = this.tree.slots[0]!
+    const target = this.countBefore(leaf, RECORDS, KEY_WORDS, 0, false)
+    const isLast = leaf === memory.word(root, LAST)
+    if (slot === 0 || target === 0 || (target === memory.word(leaf, COUNT) && !isLast)) return false
+    const from = first + slot * KEY_WORDS
+    const to = first + target * KEY_WORDS
+    if (target > slot) {
+      words.copyWithin(from, from + KEY_WORDS, to)
+      this.tree.slots[0] = target - 1
+    } else {
+      words.copyWithin(to + KEY_WORDS, to, from)
+      this.tree.slots[0] = target
+    }
+    this.write(member)
+    return true
+  }
+
+  /** The number of members before this one. */
+  rank(root: Ref, score: number, member: Ref): number {
+    this.seekMember(score, member)
+    this.descend(root)
+    DEV: assert(this.memberAtPath() === member, 'only what is in the index has a rank')
+    return this.tree.position(root)
+  }
+
+  /** The member with so many before it, 0 to count - 1. */
+  at(root: Ref, rank: number): Ref {
+    this.tree.descend(root, rank)
+    return this.memberAtPath()
+  }
+
+  /** The number of members whose score is below `score`; or, if `inclusive`, not above it. */
+  scoreRank(root: Ref, score: number, inclusive: boolean): number {
+    if (this.memory.word(root, TOP) === NONE) return 0
+    this.high = highOrder(score)
+    this.low = lowOrder(score)
+    this.ties = inclusive ? AFTER_EQUAL : BEFORE_EQUAL
+    this.descend(root)
+    return this.tree.position(root)
+  }
+
+  /** The number of members before these bytes; or, if `inclusive`, not after them. All scores are taken to be equal. */
+  lexRank(root: Ref, bytes: Uint8Array, pos: number, len: number, inclusive: boolean): number {
+    const first = this.memory.word(root, FIRST) as Ref
+    if (first === NONE) return 0
+    this.high = this.memory.word(first, RECORDS + HIGH)
+    this.low = this.memory.word(first, RECORDS + LOW)
+    this.seekBytes(bytes, pos, len, inclusive)
+    this.descend(root)
+    return this.tree.position(root)
+  }
+
+  private seekMember(score: number, member: Ref): void {
+    const memory = this.memory
+    this.high = highOrder(score)
+    this.low = lowOrder(score)
+    this.seekBytes(memory.bytesOf(member), keyPosOf(memory, member), keyLenOf(memory, member), false)
+  }
+
+  private seekBytes(bytes: Uint8Array, pos: number, len: number, afterSame: boolean): void {
+    this.ties = BY_BYTES
+    this.bytes = bytes
+    this.pos = pos
+    this.len = len
+    this.afterSame = afterSame
+  }
+
+  /** Makes the path lead to where what is sought is, or belongs. */
+  private descend(root: Ref): void {
+    const memory = this.memory
+    const { blocks, slots } = this.tree
+    let block = memory.word(root, TOP) as Ref
+    if (block === NONE) return
+    for (let level = memory.word(root, HEIGHT); level > 0; level--) {
+      // The last block whose first member is not behind it. A member found as such a first one is in that block.
+      const slot = this.countBefore(block, RECORDS + CHILD_KEY, INNER_WORDS, 1, true) - 1
+      blocks[level] = block
+      slots[level] = slot
+      block = memory.word(block, RECORDS + slot * INNER_WORDS + CHILD) as Ref
+    }
+    blocks[0] = block
+    slots[0] = this.countBefore(block, RECORDS, KEY_WORDS, 0, this.afterSame)
+  }
+
+  /** How many records of the block lie before what is sought; the first `known` do. `word` is that of the first key. */
+  private countBefore(block: Ref, word: number, stride: number, known: number, afterSame: boolean): number {
+    const words = this.memory.words[block >>> CHUNK_SHIFT]!
+    const head = (block & CHUNK_MASK) << 2
+    const first = head + word
+    const { high, low } = this
+    let after = words[head + COUNT]!
+    while (known < after) {
+      const middle = (known + after) >>> 1
+      const at = first + middle * stride
+      const otherHigh = words[at + HIGH]!
+      const otherLow = words[at + LOW]!
+      let isBefore = otherHigh < high
+      if (otherHigh === high) {
+        isBefore = otherLow < low
+        if (otherLow === low) isBefore = this.goesBefore(words[at + MEMBER]! as Ref, afterSame)
+      }
+      if (isBefore) known = middle + 1
+      else after = middle
+    }
+    return known
+  }
+
+  /** Whether a member of the score that is sought lies before what is sought. */
+  private goesBefore(member: Ref, afterSame: boolean): boolean {
+    if (this.ties !== BY_BYTES) return this.ties === AFTER_EQUAL
+    const memory = this.memory
+    const pos = keyPosOf(memory, member)
+    const order = compareBytes(memory.bytesOf(member), pos, keyLenOf(memory, member), this.bytes, this.pos, this.len)
+    return order < 0 || (order === 0 && afterSame)
+  }
+
+  private memberAtPath(): Ref {
+    return this.memory.word(this.tree.blocks[0]! as Ref, RECORDS + this.tree.slots[0]! * KEY_WORDS + MEMBER) as Ref
+  }
+
+  /** Places the cursor on the member with so many before it, 0 to count - 1. */
+  seek(root: Ref, rank: number, cursor: IndexCursor): void {
+    this.tree.descend(root, rank)
+    cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
+  }
+
+  /** Takes out up to `count` members from `rank` on, as many as are in one leaf, and lists them in `found`; they stay the
+   *  caller's. Returns how many. To be called until all are gone. */
+  removeRange(root: Ref, rank: number, count: number): number {
+    const memory = this.memory
+    this.tree.descend(root, rank)
+    const leaf = this.tree.blocks[0]! as Ref
+    const slot = this.tree.slots[0]!
+    const removed = Math.min(count, memory.word(leaf, COUNT) - slot)
+    for (let index = 0; index < removed; index++) {
+      this.found[index] = memory.word(leaf, RECORDS + (slot + index) * KEY_WORDS + MEMBER)
+    }
+    this.tree.close(root, removed, removed)
+    return removed
+  }
+
+  /** Frees one leaf of an index that nobody will use again, or at last its root; false when all is freed. Members are
+   *  not looked at. */
+  dismantle(root: Ref): boolean {
+    if (this.tree.dismantle(root)) return true
+    this.memory.free(root)
+    return false
+  }
+
+  /** The essay's "Always", and the tree's. */
+  verify(root: Ref): void {
+    const memory = this.memory
+    this.tree.verify(root)
+    let prev: Ref = NONE
+    let count = 0
+    for (let leaf = memory.word(root, FIRST) as Ref; leaf !== NONE; leaf = memory.word(leaf, NEXT) as Ref) {
+      for (let slot = 0; slot < memory.word(leaf, COUNT); slot++) {
+        const record = RECORDS + slot * KEY_WORDS
+        const member = memory.word(leaf, record + MEMBER) as Ref
+        verifyMember(memory, member)
+        const score = scoreOf(memory, member)
+        assert(memory.word(leaf, record + HIGH) === highOrder(score), 'a record has the score of its member')
+        assert(memory.word(leaf, record + LOW) === lowOrder(score), 'a record has the score of its member')
+        assert(prev === NONE || this.ascends(prev, member), 'members ascend by score and bytes')
+        prev = member
+        count++
+      }
+    }
+    assert(count === this.count(root), 'the leaves hold all members')
+  }
+
+  private ascends(a: Ref, b: Ref): boolean {
+    const memory = this.memory
+    const difference = scoreOf(memory, a) - scoreOf(memory, b)
+    if (scoreOf(memory, a) !== scoreOf(memory, b)) return difference < 0
+    const aPos = keyPosOf(memory, a)
+    const bPos = keyPosOf(memory, b)
+    const aLen = keyLenOf(memory, a)
+    return compareBytes(memory.bytesOf(a), aPos, aLen, memory.bytesOf(b), bPos, keyLenOf(memory, b)) < 0
+  }
+}
+
+/** A place in an index, which moves from member to member either way. Any change of the index makes it stale. */
+export class IndexCursor {
+  readonly memory: Memory
+  /** The member here; NONE behind either end, from where there is no way back. */
+  member: Ref = NONE
+  private leaf: Ref = NONE
+  /** The leaf's chunk, and in it the words of the record here, of the first, and behind the last one. */
+  private words: Int32Array
+  private at = 0
+  private first = 0
+  private end = 0
+
+  constructor(memory: Memory) {
+    this.memory = memory
+    this.words = memory.words[0]!
+  }
+
+  place(leaf: Ref, slot: number): void {
+    const words = this.memory.wordsOf(leaf)
+    const head = (leaf & CHUNK_MASK) << 2
+    this.leaf = leaf
+    this.words = words
+    this.first = head + RECORDS
+    this.end = this.first + words[head + COUNT]! * KEY_WORDS
+    this.at = this.first + slot * KEY_WORDS
+    this.member = words[this.at + MEMBER]! as Ref
+  }
+
+  next(): void {
+    this.at += KEY_WORDS
+    if (this.at < this.end) this.member = this.words[this.at + MEMBER]! as Ref
+    else this.enter(this.memory.word(this.leaf, NEXT) as Ref, false)
+  }
+
+  prev(): void {
+    this.at -= KEY_WORDS
+    if (this.at >= this.first) this.member = this.words[this.at + MEMBER]! as Ref
+    else this.enter(this.memory.word(this.leaf, PREV) as Ref, true)
+  }
+
+  private enter(leaf: Ref, last: boolean): void {
+    if (leaf === NONE) this.member = NONE
+    else this.place(leaf, last ? this.memory.word(leaf, COUNT) - 1 : 0)
+  }
+
+  /** The score of the member here, read beside it; that of -0 from the member. */
+  get score(): number {
+    const score = fromOrder(this.words[this.at + HIGH]!, this.words[this.at + LOW]!)
+    return score === 0 ? scoreOf(this.memory, this.member) : score
+  }
+}

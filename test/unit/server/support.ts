@@ -1,0 +1,35 @@
+/* A server without sockets, and calls of sessions that need no connection. */
+import { onTestFinished } from 'vitest'
+import { Call } from '../../../src/commands/call.ts'
+import type { Session } from '../../../src/commands/session.ts'
+import { fromLatin1 } from '../../../src/lib/bytes.ts'
+import { Reply } from '../../../src/protocol/reply.ts'
+import { silentLog } from '../../../src/server/log.ts'
+import { Server } from '../../../src/server/server.ts'
+import { newConfig } from './config/support.ts'
+
+/** A server that is closed when the test is done. */
+export function newServer(): Server {
+  const server = new Server({ config: newConfig(), log: silentLog(), exit: () => {} })
+  onTestFinished(() => server.close())
+  return server
+}
+
+/** Dispatches a command; the reply, '' if the command must wait. */
+export function run(server: Server, session: Session, ...args: readonly string[]): string {
+  const reply = new Reply()
+  reply.version = session.version
+  const call = new Call(server.keyspace, session, reply)
+  call.bytes = fromLatin1(args.join(''))
+  call.argc = args.length
+  let pos = 0
+  for (const [index, arg] of args.entries()) {
+    call.pos[index] = pos
+    call.len[index] = arg.length
+    pos += arg.length
+  }
+  server.dispatcher.begin()
+  server.dispatcher.dispatch(call)
+  const { length } = reply
+  return reply.takeBuffer().view(length).toString('latin1')
+}
