@@ -417,16 +417,7 @@ export class Memory {
 
   /** Gives back what is kept for the next allocations: empty spans, and the chunk in reserve. */
   purge(): void {
-    for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++) {
-      for (let span = this.roomy[sizeClass]!; span >= 0; ) {
-        const next = this.spanNext[span]!
-        if (this.spanUsed[span] === 0) {
-          this.unlinkSpan(span, sizeClass)
-          this.givePages(span, CLASS_PAGES[sizeClass]!)
-        }
-        span = next
-      }
-    }
+    this.trim()
     const spare = this.spareChunk
     if (spare >= 0 && this.chunkFreePages[spare] === CHUNK_PAGES) this.releaseChunk(spare)
     this.spareChunk = -1

@@ -6,6 +6,7 @@
  * Most turns need one small buffer a client. Large replies go through larger ones, so that a megabyte is not fresh (and
  * zeroed) memory each time. Each remembers views of its first bytes by length: a short reply needs no new object to be
  * sent. `trimBuffers` gives back what was not used of late. */
+import { release } from '../lib/release.ts'
 
 /** Bytes of the smallest buffer. */
 export const BUFFER_SIZE = 16 * 1024
@@ -67,7 +68,8 @@ export function takeBuffer(size = BUFFER_SIZE): ReplyBuffer {
 /** Nobody holds a view of the buffer any more. */
 export function giveBuffer(buffer: ReplyBuffer): void {
   const pool = buffer.pool
-  if (pool === UNKEPT || counts[pool]! >= KEPT[pool]!) return
+  if (pool === UNKEPT) return release(buffer.bytes)
+  if (counts[pool]! >= KEPT[pool]!) return
   pools[pool]![counts[pool]!++] = buffer
 }
 

@@ -73,7 +73,7 @@ export class Connection {
     const onread = { buffer: server.wire.bytes, callback: (len: number) => this.received(len) }
     this.socket = new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0])
     this.socket.on('close', () => this.forget())
-    this.socket.on('end', () => this.close())
+    this.socket.on('end', () => this.ended())
     // A reset or a timeout ends in 'close' too; there is nobody to tell.
     this.socket.on('error', () => {})
   }
@@ -303,7 +303,7 @@ export class Connection {
     if ((len > limits.replySizeMin || reply.overflowed) && !limits.replyGrew(this, reply)) return reply.drop()
     this.server.stats.bytesWritten += len
     this.queuedBytes += len
-    if (reply.isSpilled) this.outMore.push(...reply.takeChunks())
+    if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.outMore.push(chunk)
     else if (this.out === null && this.outMore.length === 0) this.out = reply.takeBuffer()
     else this.outMore.push(reply.takeBuffer())
     this.announce()
@@ -393,6 +393,12 @@ export class Connection {
   close(): void {
     this.socket.destroy()
     this.forget()
+  }
+
+  /** The peer sends no more: it gets what is queued, and no more than the kernel takes at once. */
+  private ended(): void {
+    if (this.queued) this.flushOutput()
+    this.close()
   }
 
   private forget(): void {

@@ -7,11 +7,14 @@
  *           0                                          len
  *
  * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and
- * to no more than the announced end of the argument being received: a large value takes linear time and memory, and a
- * length that was only announced takes none. */
+ * to the announced end of the argument being received as soon as a sixteenth of that has come: a large value takes
+ * linear time and little memory besides its own, and a length that was only announced takes none. */
+import { release } from '../lib/release.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
 const SIZE_MIN = 1024
+/** A buffer grows by more than twofold if the announced end is less than so many times its size. */
+const LEAP_MAX = 16
 /** A buffer up to this size is kept for the client's next cut request while the client is busy. */
 const SIZE_KEPT_MAX = 2 * 1024 * 1024
 
@@ -38,17 +41,20 @@ export class Input {
   private grow(needed: number): void {
     const expected = this.decoder.expectedEnd(this.bytes, this.len)
     let size = Math.max(SIZE_MIN, this.bytes.length * 2, needed)
-    if (expected >= needed && expected < size) size = expected
+    if (expected >= needed && expected < this.bytes.length * LEAP_MAX) size = expected
     const larger = new Uint8Array(size)
     larger.set(this.bytes.subarray(0, this.len))
+    release(this.bytes)
     this.bytes = larger
   }
 
-  /** Drops what was consumed: all in front of `pos`. */
+  /** Drops what was consumed: all in front of `pos`. Ranges of what has been received are dead. */
   consume(pos: number): void {
     if (pos > 0) this.bytes.copyWithin(0, pos, this.len)
     this.len -= pos
-    if (this.len === 0 && this.bytes.length > SIZE_KEPT_MAX) this.bytes = new Uint8Array(0)
+    if (this.len > 0 || this.bytes.length <= SIZE_KEPT_MAX) return
+    release(this.bytes)
+    this.bytes = new Uint8Array(0)
   }
 
   /** Gives back room that has not been used since the last call. */

@@ -71,6 +71,8 @@ export class CountedTree {
   /** Words of a leaf's record, and of one above. */
   readonly leafWords: number
   readonly innerWords: number
+  private readonly leafMin: number
+  private readonly innerMin: number
   private readonly keyWords: number
   private readonly leafSize: number
   private readonly innerSize: number
@@ -85,6 +87,8 @@ export class CountedTree {
     this.innerWords = CHILD_KEY + keyWords
     this.leafMax = leafMax
     this.innerMax = innerMax
+    this.leafMin = (leafMax + 1) >> 1
+    this.innerMin = Math.max(INNER_MIN_LEAST, (innerMax + 1) >> 1)
     this.leafSize = this.sizeFor(leafMax, 0)
     this.innerSize = this.sizeFor(innerMax, 1)
   }
@@ -114,11 +118,7 @@ export class CountedTree {
     return level === 0 ? this.leafMax : this.innerMax
   }
   private min(level: number): number {
-    return level === 0 ? (this.leafMax * 2) / 5 : Math.max(INNER_MIN_LEAST, (this.innerMax * 2) / 5)
-  }
-  /** Two neighbours of so many records together are joined. Two of `min` have no more. */
-  private joinMax(level: number): number {
-    return Math.max(2 * Math.ceil(this.min(level)) - 1, (this.max(level) * 4) / 5)
+    return level === 0 ? this.leafMin : this.innerMin
   }
   private sizeFor(max: number, level: number): number {
     return (RECORDS + (max + 1) * this.words(level)) << 2
@@ -534,7 +534,7 @@ export class CountedTree {
     const left = this.child(above, first)
     const right = this.child(above, first + 1)
     const moved = this.count(right)
-    if (this.count(left) + moved > this.joinMax(level)) {
+    if (this.count(left) + moved >= 2 * this.min(level)) {
       this.even(above, first, level)
       return false
     }

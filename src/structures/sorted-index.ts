@@ -48,8 +48,8 @@ const MEMBER = 2
 const KEY_WORDS = 3
 const INNER_WORDS = CHILD_KEY + KEY_WORDS
 
-const LEAF_SIZE = 640
-const INNER_SIZE = 640
+const LEAF_SIZE = 1024
+const INNER_SIZE = 1024
 
 // Where something sought belongs among members of its score.
 const BEFORE_EQUAL = 0
@@ -101,10 +101,33 @@ export class SortedIndex {
   /** Adds a member that is not in the index. Allocates. */
   insert(root: Ref, score: number, member: Ref): void {
     this.seekMember(score, member)
-    this.descend(root)
+    if (this.belongsLast(root)) this.tree.descendToEnd(root, true)
+    else if (this.belongsFirst(root)) this.tree.descendToEnd(root, false)
+    else this.descend(root)
     this.tree.open(root, 1)
     this.write(member)
     this.tree.settle(root)
+  }
+
+  /** Whether what is sought lies behind all that is there: so it is where members come in order of time. */
+  private belongsLast(root: Ref): boolean {
+    const leaf = this.memory.word(root, LAST) as Ref
+    return leaf !== NONE && this.isBefore(leaf, this.memory.word(leaf, COUNT) - 1)
+  }
+
+  /** Whether what is sought lies before all that is there: so it is in RDB files, which have the greatest first. */
+  private belongsFirst(root: Ref): boolean {
+    const leaf = this.memory.word(root, FIRST) as Ref
+    return leaf !== NONE && !this.isBefore(leaf, 0)
+  }
+
+  /** Whether the member in this slot of a leaf lies before what is sought. */
+  private isBefore(leaf: Ref, slot: number): boolean {
+    const words = this.memory.words[leaf >>> CHUNK_SHIFT]!
+    const at = ((leaf & CHUNK_MASK) << 2) + RECORDS + slot * KEY_WORDS
+    if (words[at + HIGH] !== this.high) return words[at + HIGH]! < this.high
+    if (words[at + LOW] !== this.low) return words[at + LOW]! < this.low
+    return this.goesBefore(words[at + MEMBER]! as Ref, false)
   }
 
   /** Writes what is sought, and the member, where the path leads to. */

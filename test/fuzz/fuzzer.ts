@@ -22,13 +22,21 @@ export type FuzzOptions = {
   readonly progress?: (cases: number) => void
 }
 
-export type FuzzReport = { readonly cases: number; readonly connections: number; readonly closed: number }
+export type FuzzReport = {
+  readonly cases: number
+  readonly connections: number
+  /** Connections that the server had to close. */
+  readonly closed: number
+  /** Of those, the ones whose last replies were lost, because something was sent after that: the system answers it with
+   *  a RST. */
+  readonly cutShort: number
+}
 
 export async function fuzz({ port, seed, cases, only, progress }: FuzzOptions): Promise<FuzzReport> {
   const redis = new Redis(port, { maxRetriesPerRequest: 0, retryStrategy: () => null })
   const grammar = await Grammar.of(redis)
   redis.disconnect()
-  const report = { cases: 0, connections: 0, closed: 0 }
+  const report = { cases: 0, connections: 0, closed: 0, cutShort: 0 }
   if (only !== undefined) {
     await sendStream(port, streamOf(seed, only, grammar), false).catch((error: Error) =>
       fail(error, seed, only, grammar),
@@ -42,7 +50,10 @@ export async function fuzz({ port, seed, cases, only, progress }: FuzzOptions): 
       const stream = streamOf(seed, index, grammar)
       report.cases += stream.cases
       const abort = index % 100 < ABORTED_PERCENT
-      await sendStream(port, stream, abort).catch((error: Error) => fail(error, seed, index, grammar))
+      const { cutShort } = await sendStream(port, stream, abort).catch((error: Error) =>
+        fail(error, seed, index, grammar),
+      )
+      if (cutShort) report.cutShort++
       report.connections++
       if (stream.closes) report.closed++
       if (report.connections % 1000 === 0) progress?.(report.cases)
@@ -62,7 +73,7 @@ function fail(error: Error, seed: number, index: number, grammar: Grammar): neve
 }
 
 /** Sends a stream in its pieces and waits for what it must get. */
-async function sendStream(port: number, stream: Stream, abort: boolean): Promise<void> {
+async function sendStream(port: number, stream: Stream, abort: boolean): Promise<Exchange> {
   const exchange = new Exchange(port, stream)
   await exchange.connected
   let from = 0
@@ -74,6 +85,7 @@ async function sendStream(port: number, stream: Stream, abort: boolean): Promise
   }
   if (abort) exchange.reset()
   await exchange.over
+  return exchange
 }
 
 class Exchange {
@@ -81,6 +93,7 @@ class Exchange {
   /** Settles when all that must come has come, and nothing else. */
   readonly over: Promise<void>
   isOver = false
+  cutShort = false
   private readonly socket: Socket
   private readonly splitter = new ReplySplitter()
   private readonly stream: Stream
@@ -107,7 +120,10 @@ class Exchange {
     })
     this.over.catch(() => {}) // whoever waits for it hears of it
     this.socket.on('data', (chunk: Buffer) => this.receive(chunk))
-    this.socket.on('error', () => {}) // 'close' follows
+    // 'close' follows.
+    this.socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.cutShort = error.code === 'EPIPE' || error.code === 'ECONNRESET'
+    })
     this.socket.on('close', () => this.closed())
     if (stream.replies === 0 && !stream.closes) this.socket.once('connect', () => setImmediate(() => this.check()))
   }
@@ -139,7 +155,7 @@ class Exchange {
 
   private closed(): void {
     const { replies, closes } = this.stream
-    if (closes && this.replies === replies) this.finish()
+    if (closes && (this.replies === replies || this.cutShort)) this.finish()
     else this.finish(new Error(`closed after ${this.replies} replies`))
   }
 }

@@ -2,8 +2,8 @@
  *
  *   write temp-<pid>.rdb  ─►  fsync  ─►  rename over the old file  ─►  fsync the directory
  *
- * Until the rename the old file is untouched; after it the new one is complete. Whatever fails on the way (disk full, no
- * permission, an I/O error) is answered, not thrown, with the step that failed; the temporary file is removed then.
+ * Until the rename the old file is untouched; after it the new one is complete. Whatever fails on the way (disk full,
+ * no permission, an I/O error) is answered, not thrown, with the step that failed; the temporary file is removed then.
  * The file system is passed in, so that tests can make each step fail. */
 import * as nodeFs from 'node:fs'
 import type { Source } from './reader.ts'

@@ -10,7 +10,6 @@ import {
   NO_JEMALLOC,
   NO_REHASH,
   NOTIFICATIONS,
-  PERSISTENCE,
   REPLICATION,
   SCRIPTING,
   SLICED,
@@ -95,5 +94,5 @@ export const COMMANDS = [
   integer('busy-reply-threshold', LONG, 5000, SCRIPTING, { alias: 'lua-time-limit' }),
   // Not of 7.2 any more: 7.0's test suite sets it.
   bool('lua-enable-deprecated-api', false, SCRIPTING, { flags: IMMUTABLE | HIDDEN }),
-  choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', PERSISTENCE),
+  choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', COLLECTIONS),
 ] as const

@@ -1,7 +1,17 @@
 /* Directives about files, replication and the cluster. Defaults and limits are those of Redis 7.2.4. */
 import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
 import { bool, choice, Flag, integer, memory, secret, special, text } from './directive.ts'
-import { CLUSTER, CLUSTER_MODE, PERSISTENCE, REPLICATION, REPLICATION_LINK } from './effects.ts'
+import {
+  ACTED,
+  APPEND_ONLY_FILES,
+  BACKGROUND_SAVES,
+  CLUSTER,
+  CLUSTER_MODE,
+  LOADING_CLIENTS,
+  REPLICATION,
+  REPLICATION_LINK,
+  SAVE_POINTS,
+} from './effects.ts'
 
 const { IMMUTABLE, HIDDEN, PROTECTED, DENY_LOADING, MULTI_ARG } = Flag
 
@@ -50,34 +60,34 @@ export const SNAPSHOTS = [
       { seconds: 300, changes: 100 },
       { seconds: 60, changes: 10000 },
     ],
-    PERSISTENCE,
+    SAVE_POINTS,
     { flags: MULTI_ARG },
   ),
-  bool('stop-writes-on-bgsave-error', true, PERSISTENCE),
-  bool('rdbcompression', true, PERSISTENCE),
-  bool('rdbchecksum', true, PERSISTENCE, { flags: IMMUTABLE }),
-  text('dbfilename', 'dump.rdb', PERSISTENCE, { flags: PROTECTED, check: checkDumpName }),
-  bool('rdb-del-sync-files', false, PERSISTENCE),
-  bool('rdb-save-incremental-fsync', true, PERSISTENCE),
-  integer('rdb-key-save-delay', [INT_MIN, INT_MAX], 0, PERSISTENCE, { flags: HIDDEN }),
-  integer('key-load-delay', [INT_MIN, INT_MAX], 0, PERSISTENCE, { flags: HIDDEN }),
-  integer('loading-process-events-interval-bytes', [1024, INT_MAX], 2 * MB, PERSISTENCE, { flags: HIDDEN }),
+  bool('stop-writes-on-bgsave-error', true, BACKGROUND_SAVES),
+  bool('rdbcompression', true, ACTED),
+  bool('rdbchecksum', true, ACTED, { flags: IMMUTABLE }),
+  text('dbfilename', 'dump.rdb', ACTED, { flags: PROTECTED, check: checkDumpName }),
+  bool('rdb-del-sync-files', false, REPLICATION),
+  bool('rdb-save-incremental-fsync', true, ACTED),
+  integer('rdb-key-save-delay', [INT_MIN, INT_MAX], 0, ACTED, { flags: HIDDEN }),
+  integer('key-load-delay', [INT_MIN, INT_MAX], 0, ACTED, { flags: HIDDEN }),
+  integer('loading-process-events-interval-bytes', [1024, INT_MAX], 2 * MB, LOADING_CLIENTS, { flags: HIDDEN }),
 ] as const
 
 export const APPEND_ONLY = [
-  bool('appendonly', false, PERSISTENCE, { flags: DENY_LOADING }),
-  text('appendfilename', 'appendonly.aof', PERSISTENCE, { flags: IMMUTABLE, check: checkAppendName }),
-  text('appenddirname', 'appendonlydir', PERSISTENCE, { flags: IMMUTABLE, check: checkAppendDir }),
-  choice('appendfsync', ['everysec', 'always', 'no'], 'everysec', PERSISTENCE),
-  bool('no-appendfsync-on-rewrite', false, PERSISTENCE),
-  integer('auto-aof-rewrite-percentage', COUNT, 100, PERSISTENCE),
-  memory('auto-aof-rewrite-min-size', LONG, 64 * MB, PERSISTENCE),
-  bool('aof-load-truncated', true, PERSISTENCE),
-  bool('aof-use-rdb-preamble', true, PERSISTENCE),
-  bool('aof-timestamp-enabled', false, PERSISTENCE),
-  bool('aof-rewrite-incremental-fsync', true, PERSISTENCE),
-  bool('aof-disable-auto-gc', false, PERSISTENCE, { flags: HIDDEN }),
-  choice('propagation-error-behavior', ['ignore', 'panic', 'panic-on-replicas'], 'ignore', PERSISTENCE),
+  bool('appendonly', false, APPEND_ONLY_FILES, { flags: DENY_LOADING }),
+  text('appendfilename', 'appendonly.aof', APPEND_ONLY_FILES, { flags: IMMUTABLE, check: checkAppendName }),
+  text('appenddirname', 'appendonlydir', APPEND_ONLY_FILES, { flags: IMMUTABLE, check: checkAppendDir }),
+  choice('appendfsync', ['everysec', 'always', 'no'], 'everysec', APPEND_ONLY_FILES),
+  bool('no-appendfsync-on-rewrite', false, APPEND_ONLY_FILES),
+  integer('auto-aof-rewrite-percentage', COUNT, 100, APPEND_ONLY_FILES),
+  memory('auto-aof-rewrite-min-size', LONG, 64 * MB, APPEND_ONLY_FILES),
+  bool('aof-load-truncated', true, APPEND_ONLY_FILES),
+  bool('aof-use-rdb-preamble', true, APPEND_ONLY_FILES),
+  bool('aof-timestamp-enabled', false, APPEND_ONLY_FILES),
+  bool('aof-rewrite-incremental-fsync', true, APPEND_ONLY_FILES),
+  bool('aof-disable-auto-gc', false, APPEND_ONLY_FILES, { flags: HIDDEN }),
+  choice('propagation-error-behavior', ['ignore', 'panic', 'panic-on-replicas'], 'ignore', APPEND_ONLY_FILES),
 ] as const
 
 export const REPLICATION_DIRECTIVES = [

@@ -1,18 +1,21 @@
 /* What setting a directive does in this server.
  *
- * A directive is `acted` on; or `accepted`, so that a configuration written for Redis starts the server unchanged, with
- * the reason why it changes nothing; or `refused` when it is set to anything but its default, because a server that
- * went on without it would deceive its operator (plain text where TLS was asked for, everybody let in where an ACL file
- * was named). redis.conf.example repeats each reason, and a test compares the two.
+ * A directive is `acted` on; or `partial`: acted on, but not in all that Redis does by it; or `accepted`, so that a
+ * configuration written for Redis starts the server unchanged, with the reason why it changes nothing; or `refused`
+ * when it is set to anything but its default, because a server that went on without it would deceive its operator
+ * (plain text where TLS was asked for, everybody let in where an ACL file was named). redis.conf.example repeats each
+ * reason, and a test compares the two.
  *
  * The reasons that start with a feature's name are temporary: when the feature is built, its constant here becomes
  * ACTED and its markers leave the example. */
 
 export type Effect =
   | { readonly kind: 'acted' }
+  | { readonly kind: 'partial'; readonly reason: string }
   | { readonly kind: 'accepted'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
+const partial = (reason: string) => ({ kind: 'partial', reason }) as const
 const accepted = (reason: string) => ({ kind: 'accepted', reason }) as const
 const refused = (reason: string) => ({ kind: 'refused', reason }) as const
 
@@ -21,6 +24,8 @@ export const ACTED: Effect = { kind: 'acted' }
 // Features to come.
 export const ACL = accepted('access control lists are not built yet')
 export const ACL_FILE = refused('access control lists are not built yet')
+export const APPEND_ONLY_FILES = accepted('append-only files are not built yet')
+export const BACKGROUND_SAVES = accepted('saving in the background is not built yet')
 export const CLIENT_EVICTION = accepted('client eviction is not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
@@ -28,9 +33,10 @@ export const COLLECTIONS = accepted('data types other than strings are not built
 export const DEFRAG = accepted('memory compaction is not built yet')
 export const EVICTION = accepted('eviction is not built yet')
 export const NOTIFICATIONS = accepted('keyspace notifications are not built yet')
-export const PERSISTENCE = accepted('persistence is not built yet')
+export const LOADING_CLIENTS = accepted('clients are served only when all data has been loaded, as yet')
 export const REPLICATION = accepted('replication is not built yet')
 export const REPLICATION_LINK = refused('replication is not built yet')
+export const SAVE_POINTS = partial('the data is saved at shutdown, but not in the background yet')
 export const SCRIPTING = accepted('scripting is not built yet')
 export const TLS = accepted('TLS is not built yet')
 export const TLS_LINK = refused('TLS is not built yet')

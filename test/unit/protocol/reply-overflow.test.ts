@@ -15,7 +15,7 @@ describe('a reply that may not grow', () => {
     const reply = limited()
     for (let count = 0; count < 1000; count++) reply.bulk(value, 0, value.length)
     expect(reply.overflowed).toBe(true)
-    expect(reply.length).toBeLessThan(2 * LIMIT)
+    expect(reply.length).toBeLessThan(10 * LIMIT)
   })
 
   test('lets arrays end that began before and after', () => {
@@ -37,7 +37,7 @@ describe('a reply that may not grow', () => {
     reply.drop()
     expect([reply.overflowed, reply.length]).toEqual([false, 0])
     reply.ok()
-    expect(reply.takeBuffer().view(5).toString('latin1')).toBe('+OK\r\n')
+    expect(reply.takeBuffer().view().toString('latin1')).toBe('+OK\r\n')
   })
 
   test('is whole as long as it may', () => {

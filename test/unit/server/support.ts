@@ -30,6 +30,5 @@ export function run(server: Server, session: Session, ...args: readonly string[]
   }
   server.dispatcher.begin()
   server.dispatcher.dispatch(call)
-  const { length } = reply
-  return reply.takeBuffer().view(length).toString('latin1')
+  return reply.takeBuffer().view().toString('latin1')
 }

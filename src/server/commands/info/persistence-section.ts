@@ -1,5 +1,5 @@
-/* INFO persistence: how far the data is on disk. Nothing is done in the background yet: the figures of that are those of
- * a server that never did. */
+/* INFO persistence: how far the data is on disk. Nothing is done in the background yet: the figures of that are those
+ * of a server that never did. */
 import { ServerGate } from '../../../commands/dispatcher.ts'
 import type { Server } from '../../server.ts'
 import { fields, perhaps } from './fields.ts'

@@ -16,9 +16,11 @@ const paragraphs = content.split(/\n\n+/).map((text) => ({
   commented: [...text.matchAll(/^# ([a-z-]+) /gm)].map((match) => match[1]),
 }))
 
+const MARKERS = { partial: 'in part', accepted: 'no effect', refused: 'refused' } as const
+
 function marker(effect: Effect): string | undefined {
   if (effect.kind === 'acted') return undefined
-  return `# [${effect.kind === 'refused' ? 'refused' : 'no effect'}: ${effect.reason}]`
+  return `# [${MARKERS[effect.kind]}: ${effect.reason}]`
 }
 
 describe('redis.conf.example', () => {
@@ -46,7 +48,7 @@ describe('redis.conf.example', () => {
   test('marks what has no effect or is refused, with the reason, and nothing else', () => {
     for (const { name, effect } of [...DIRECTIVES, ...FILE_DIRECTIVES]) {
       const paragraph = paragraphs.find(({ live, commented }) => live.includes(name) || commented.includes(name))
-      const markers = paragraph?.text.match(/^# \[(no effect|refused): .*\]$/gm) ?? []
+      const markers = paragraph?.text.match(/^# \[(no effect|in part|refused): .*\]$/gm) ?? []
       expect(markers, name).toEqual([marker(effect)].filter((text) => text !== undefined))
     }
   })

@@ -1,0 +1,184 @@
+/* RDB files, exchanged with a real redis-server: what one saves the other loads, and has the same data then. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Random } from '../../src/lib/random.ts'
+import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { redisAvailable, type StartOptions, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+
+const SEED = 7560
+
+type Program = 'cinnabar' | 'redis'
+const STARTERS: Readonly<Record<Program, (options: StartOptions) => Promise<TestServer>>> = {
+  cinnabar: startCinnabar,
+  redis: startRedis,
+}
+const WAYS: readonly (readonly [Program, Program])[] = [
+  ['cinnabar', 'redis'],
+  ['redis', 'cinnabar'],
+  ['cinnabar', 'cinnabar'],
+]
+
+function directory(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'cinnabar-rdb-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+type Party = { readonly server: TestServer; readonly client: RawClient; readonly dir: string }
+
+async function start(program: Program, args: readonly string[], dump?: string): Promise<Party> {
+  const dir = directory()
+  if (dump !== undefined) copyFileSync(dump, join(dir, 'dump.rdb'))
+  const server = await STARTERS[program]({ dir, args: ['--enable-debug-command', 'yes', ...args] })
+  onTestFinished(() => void server.stop())
+  const client = await server.connect()
+  onTestFinished(() => client.close())
+  return { server, client, dir }
+}
+
+const ask = async ({ client }: Party, ...args: readonly Argument[]): Promise<string> =>
+  (await client.command(...args)).toString('latin1')
+
+/** Sends many commands at once; none may fail. */
+async function sendAll({ client }: Party, commands: readonly (readonly Argument[])[]): Promise<void> {
+  client.send(Buffer.concat(commands.map((command) => encode(...command))))
+  const replies = await client.replies(commands.length)
+  expect(replies.filter((reply) => reply[0] === 0x2d).map(String)).toEqual([])
+}
+
+/** Saves in one server, loads in another with the same arguments. */
+async function handOver(from: Party, to: Program, args: readonly string[] = []): Promise<Party> {
+  expect(await ask(from, 'SAVE')).toBe('+OK\r\n')
+  return start(to, args, join(from.dir, 'dump.rdb'))
+}
+
+const INTEGERS = ['0', '-1', '127', '128', '-128', '-129', '32767', '32768', '-32768', '-32769', '2147483647']
+const WIDE = ['2147483648', '-2147483648', '-2147483649', '9007199254740993', '9223372036854775807']
+const NO_INTEGERS = ['', '00', '-0', '+1', ' 1', '1.0', '9223372036854775808', '\x00', '\xff\xfe', 'é']
+
+/** SET commands that put everything a string can be into 16 databases. */
+function dataset(random: Random, keys: number): Argument[][] {
+  const commands: Argument[][] = []
+  const bytes = (len: number, letters: number): Buffer =>
+    Buffer.from(Array.from({ length: len }, () => random.below(letters)))
+  for (let dbIndex = 0; dbIndex < 16; dbIndex++) {
+    commands.push(['SELECT', dbIndex])
+    for (const text of [...INTEGERS, ...WIDE, '-9223372036854775808', ...NO_INTEGERS]) {
+      commands.push(['SET', text, text], ['SET', `value ${text}`, text])
+    }
+    for (const len of [1, 20, 21, 44, 45, 63, 64, 1024, 1025, 16383, 16384, 65536, 200_000]) {
+      commands.push(['SET', `noise ${len}`, bytes(len, 256)], ['SET', `pattern ${len}`, bytes(len, 2)])
+    }
+    for (const len of [21, 100, 70_000]) commands.push(['SET', bytes(len, 256), 'v'], ['SET', bytes(len, 2), 'w'])
+    for (let count = 0; count < keys; count++) {
+      const expiry = random.below(3) === 0 ? ['PXAT', 4e12 + random.below(1e9)] : []
+      commands.push([
+        'SET',
+        bytes(1 + random.below(40), 256),
+        bytes(random.below(100), 1 + random.below(255)),
+        ...expiry,
+      ])
+    }
+  }
+  // The forms that come of other commands than SET.
+  commands.push(['APPEND', 'appended', '12345'], ['APPEND', 'appended', '6'], ['SETRANGE', 'ranged', '50', 'x'])
+  commands.push(['INCRBYFLOAT', 'float', '1.5'], ['SET', 'counter', '41'], ['INCR', 'counter'])
+  return commands
+}
+
+describe.skipIf(!redisAvailable())('a file', () => {
+  test.each(WAYS)('of %s is loaded by %s', async (from, to) => {
+    const commands = dataset(new Random(SEED), 300)
+    const saver = await start(from, [])
+    await sendAll(saver, commands)
+    const loader = await handOver(saver, to)
+    expect(await ask(loader, 'DEBUG', 'DIGEST')).toBe(await ask(saver, 'DEBUG', 'DIGEST'))
+    const keys = commands.filter(([name]) => name === 'SET' || name === 'SELECT')
+    for (let at = 0; at < keys.length; at += 2000) {
+      const questions = keys.slice(at, at + 2000).flatMap(([name, key]) => {
+        if (name === 'SELECT') return [['SELECT', key!]]
+        return [
+          ['GET', key!],
+          ['PEXPIRETIME', key!],
+          ['OBJECT', 'ENCODING', key!],
+        ]
+      })
+      const [wanted, found] = await Promise.all([saver, loader].map((party) => answers(party, questions)))
+      expect(found).toEqual(wanted)
+    }
+  })
+
+  async function answers({ client }: Party, questions: readonly (readonly Argument[])[]): Promise<string[]> {
+    client.send(Buffer.concat(questions.map((question) => encode(...question))))
+    return (await client.replies(questions.length)).map((reply) => reply.toString('latin1'))
+  }
+
+  test.each(WAYS)('of %s without compression and checksum is loaded by %s', async (from, to) => {
+    const args = ['--rdbcompression', 'no', '--rdbchecksum', 'no']
+    const saver = await start(from, args)
+    await sendAll(saver, [
+      ['SET', 'a', 'b'.repeat(1000)],
+      ['SET', 'n', 5],
+    ])
+    const loader = await handOver(saver, to)
+    expect(await ask(loader, 'DEBUG', 'DIGEST')).toBe(await ask(saver, 'DEBUG', 'DIGEST'))
+  })
+
+  test.each(WAYS)('of %s says to %s how often keys were used', async (from, to) => {
+    const args = ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lfu', '--lfu-log-factor', '0']
+    const saver = await start(from, args)
+    const uses = Array.from({ length: 50 }, () => ['GET', 'a'])
+    await sendAll(saver, [['SET', 'a', 'x'], ['SET', 'b', 'x'], ...uses])
+    const loader = await handOver(saver, to, args)
+    expect(await ask(loader, 'OBJECT', 'FREQ', 'b')).toBe(':5\r\n')
+    expect(await ask(loader, 'OBJECT', 'FREQ', 'a')).toBe(await ask(saver, 'OBJECT', 'FREQ', 'a'))
+    expect(Number((await ask(loader, 'OBJECT', 'FREQ', 'a')).slice(1))).toBeGreaterThan(40)
+  })
+
+  test.each(WAYS)('of %s says to %s how long keys were idle', async (from, to) => {
+    const args = ['--maxmemory', '100mb', '--maxmemory-policy', 'volatile-lru']
+    const saver = await start(from, args)
+    await sendAll(saver, [['SET', 'a', 'x']])
+    await new Promise((resolve) => setTimeout(resolve, 3100))
+    await sendAll(saver, [['SET', 'b', 'x']])
+    const loader = await handOver(saver, to, args)
+    const idle = async (key: string) => Number((await ask(loader, 'OBJECT', 'IDLETIME', key)).slice(1))
+    expect(await idle('a')).toBeGreaterThanOrEqual(2)
+    expect(await idle('b')).toBeLessThan(await idle('a'))
+  })
+
+  test('of Cinnabar is as long as that of Redis, to the byte, where nothing can be compressed', async () => {
+    const parties = await Promise.all([start('cinnabar', []), start('redis', [])])
+    const sizes = []
+    for (const party of parties) {
+      await sendAll(party, [
+        ...[...INTEGERS, ...WIDE, ...NO_INTEGERS].map((text) => ['SET', `k${text}`, text]),
+        ['SET', 'expiring', 'x', 'PXAT', 4e12],
+        ['SELECT', 9],
+        ['SET', 'a', 'b'],
+      ])
+      await ask(party, 'SAVE')
+      const file = readFileSync(join(party.dir, 'dump.rdb'))
+      // From the first database on: what stands before tells version and memory.
+      sizes.push(file.length - file.indexOf('\xfe\x00\xfb', 0, 'latin1'))
+    }
+    expect(sizes[0]).toBe(sizes[1])
+  })
+
+  test('of Redis with a type that is not built yet is refused by the name of the key', async () => {
+    const saver = await start('redis', [])
+    await sendAll(saver, [
+      ['SET', 'a', 'b'],
+      ['SELECT', 3],
+      ['RPUSH', 'my list', 'x'],
+    ])
+    await ask(saver, 'SAVE')
+    const server = await startCinnabar({ dir: saver.dir, wait: false })
+    expect((await server.exited).code).toBe(1)
+    expect(server.log()).toMatch(
+      /The value \(list .*, type 18\) cannot be held.*offset \d+, in the value of key \\"my list\\" of database 3/,
+    )
+  })
+})
