@@ -139,6 +139,7 @@ export class Keyspace {
   private reset(): void {
     this.memory.reset()
     this.condemned.length = 0
+    this.doomed.length = 0
     this.retired.length = 0
     for (const db of this.databases) db.begin()
   }
@@ -147,6 +148,15 @@ export class Keyspace {
   tenants = 0
   /** Tables whose entries wait to be freed, each with the position reached. */
   private readonly condemned: { root: Ref; position: number; left: number }[] = []
+
+  /** Large values that wait to be freed: what frees the next little of each. */
+  private readonly doomed: (() => boolean)[] = []
+
+  /** Takes over a value that nobody can reach any more and that would take long to free at once. `step` frees a little
+   *  of it and says whether there is more. */
+  doom(step: () => boolean): void {
+    this.doomed.push(step)
+  }
 
   /** Expiry indexes that wait to be freed. */
   private readonly retired: ExpiryIndex[] = []
@@ -158,15 +168,16 @@ export class Keyspace {
 
   /** Keys that wait to be freed. */
   get pendingFrees(): number {
-    let count = 0
+    let count = this.doomed.length
     for (const table of this.condemned) count += table.left
     return count
   }
 
-  /** Frees one segment's worth of what was flushed, or as much of an old index; false when nothing is left. */
+  /** Frees one segment's worth of what was flushed, or as much of a large value or an old index; false when nothing is
+   *  left. */
   reclaim(): boolean {
     const first = this.condemned[0]
-    if (first === undefined) return this.reclaimIndex()
+    if (first === undefined) return this.reclaimValue()
     const table = this.table
     first.position = table.dismantle(first.root, first.position)
     first.left -= table.foundCount
@@ -176,11 +187,21 @@ export class Keyspace {
     return true
   }
 
+  private reclaimValue(): boolean {
+    const step = this.doomed.at(-1)
+    if (step === undefined) return this.reclaimIndex()
+    if (step()) return true
+    this.doomed.splice(this.doomed.indexOf(step), 1)
+    this.stats.lazyFreed++
+    return true
+  }
+
   private reclaimIndex(): boolean {
     const index = this.retired.at(-1)
     if (index === undefined) {
       this.memory.trim()
-      return false
+      this.memory.discard()
+      return false // a chunk takes so long to give back that the next one is for another turn
     }
     if (!index.dismantle()) this.retired.pop()
     return true

@@ -1,7 +1,9 @@
 /* Release: gives the memory of a large buffer back to the system at once.
  *
- * The collector knows little of what lies outside of its heap: it lets dead buffers lie until they add up to half of the
- * heap's limit (2 GB, where there are 16). Detached, a buffer is freed on the spot: 0.12 ms per megabyte on Node 20. */
+ * The collector knows little of what lies outside of its heap: it lets dead buffers lie until they add up to half of
+ * the heap's limit (2 GB, where there are 16). Detached, a buffer is freed on the spot: 0.12 ms per megabyte on Node
+ * 20. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 
 /** Smaller ones are the collector's. */
 const SIZE_MIN = 8 * 1024 * 1024
@@ -9,21 +11,19 @@ const SIZE_MIN = 8 * 1024 * 1024
 /** Node 21 and later. */
 type Transferable = { transfer?(len: number): ArrayBuffer }
 
-let nowhere: MessagePort | undefined
+const nowhere = 'transfer' in ArrayBuffer.prototype ? null : closedPort()
+
+/** A port whose other side is closed (from the next turn of the loop on): what is sent to it is dropped. */
+function closedPort(): MessagePort {
+  const { port1, port2 } = new MessageChannel()
+  port2.close()
+  return port1
+}
 
 /** The bytes are gone, and so they are for whoever else has a view of the same buffer. */
 export function release(bytes: Uint8Array): void {
   if (bytes.length < SIZE_MIN) return
   const buffer = bytes.buffer as ArrayBuffer & Transferable
-  if (buffer.transfer !== undefined) buffer.transfer(0)
-  else openNowhere().postMessage(undefined, [buffer]) // what is sent to a closed port is dropped
-}
-
-function openNowhere(): MessagePort {
-  if (nowhere === undefined) {
-    const { port1, port2 } = new MessageChannel()
-    port2.close()
-    nowhere = port1
-  }
-  return nowhere
+  if (nowhere === null) buffer.transfer!(0)
+  else nowhere.postMessage(undefined, [buffer])
 }

@@ -25,6 +25,7 @@
  * Allocation and release are O(1) up to 128 KB; above, a first-fit walk over one chunk's pages. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
+import { release } from '../lib/release.ts'
 import {
   CLASS_BLOCKS,
   CLASS_COUNT,
@@ -108,6 +109,8 @@ export class Memory {
   /** No chunk below this one has a free page. */
   private firstFreeChunk = 0
   private spareChunk = -1
+  /** Chunks that a reset left over. */
+  private readonly discarded: Uint8Array[] = []
 
   constructor() {
     // The first chunk is always a common one: page 0 of it is NONE's.
@@ -215,8 +218,12 @@ export class Memory {
     return target
   }
 
-  /** Forgets every block at once and gives all chunks but the first back: every ref, position and view is dead. */
+  /** Forgets every block at once: every ref, position and view is dead. All chunks but the first are to be given back,
+   *  with `discard`. */
   reset(): void {
+    for (let chunk = 1; chunk < this.bytes.length; chunk++) {
+      if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
+    }
     this.words.length = 1
     this.bytes.length = 1
     this.chunkFreePages.length = 0
@@ -234,6 +241,14 @@ export class Memory {
     this.counters[2] = CHUNK_BYTES
     this.spareChunk = -1
     this.describeChunk(0)
+  }
+
+  /** Gives one of a reset's chunks back to the operating system, which takes 2 ms; false when there is none. */
+  discard(): boolean {
+    const bytes = this.discarded.pop()
+    if (bytes === undefined) return false
+    release(bytes)
+    return true
   }
 
   private addSpan(sizeClass: number): number {
@@ -371,6 +386,7 @@ export class Memory {
   /** Drops the chunk's arrays; its place is taken again by the next chunk added. */
   private releaseChunk(chunk: number): void {
     this.counters[2]! -= this.bytes[chunk]!.length
+    release(this.bytes[chunk]!)
     this.words[chunk] = EMPTY_WORDS
     this.bytes[chunk] = EMPTY_BYTES
     this.chunkFreePages[chunk] = 0
@@ -383,11 +399,19 @@ export class Memory {
     if (chunk < 0) chunk = this.words.length
     // The world erred: not one more chunk to be had. Redis exits on a failed allocation too.
     assert(chunk < CHUNKS_MAX, 'the arena is full (64 GB)')
-    const buffer = new ArrayBuffer(size + LINE_PAD)
+    const buffer = this.bufferOf(size + LINE_PAD)
     this.words[chunk] = new Int32Array(buffer, LINE_PAD, size >>> WORDS_SHIFT)
     this.bytes[chunk] = new Uint8Array(buffer, LINE_PAD, size)
     this.counters[2]! += size
     return this.describeChunk(chunk)
+  }
+
+  /** A buffer of this size: one that a reset left over, if the next of those fits, or a new one. */
+  private bufferOf(size: number): ArrayBuffer {
+    const left = this.discarded.at(-1)?.buffer
+    if (left?.byteLength !== size) return new ArrayBuffer(size)
+    this.discarded.pop()
+    return left as ArrayBuffer
   }
 
   /** Enters a chunk without a used page into the tables; returns its first page that may be used. */

@@ -24,7 +24,7 @@ export const errorReply = (text: string): ErrorReply => new ErrorReply(text)
 /** As Redis's printf shows what a client sent: a C string ends at its first NUL. */
 function shown(part: string, lenMax = part.length): string {
   const nul = part.indexOf('\0')
-  return part.slice(0, nul < 0 ? lenMax : Math.min(nul, lenMax))
+  return part.substring(0, nul < 0 ? lenMax : Math.min(nul, lenMax))
 }
 
 export const SYNTAX = errorReply('ERR syntax error')

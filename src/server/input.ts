@@ -25,6 +25,8 @@ export class Input {
   readonly decoder: Decoder
   /** Largest `len` since the last `shrink`. */
   private peak = 0
+  /** The announced end that the buffer has been made for; 0 if it has not. */
+  private reserved = 0
 
   constructor(decoder: Decoder) {
     this.decoder = decoder
@@ -41,7 +43,8 @@ export class Input {
   private grow(needed: number): void {
     const expected = this.decoder.expectedEnd(this.bytes, this.len)
     let size = Math.max(SIZE_MIN, this.bytes.length * 2, needed)
-    if (expected >= needed && expected < this.bytes.length * LEAP_MAX) size = expected
+    this.reserved = 0
+    if (expected >= needed && expected < this.bytes.length * LEAP_MAX) this.reserved = size = expected
     const larger = new Uint8Array(size)
     larger.set(this.bytes.subarray(0, this.len))
     release(this.bytes)
@@ -50,7 +53,10 @@ export class Input {
 
   /** Drops what was consumed: all in front of `pos`. Ranges of what has been received are dead. */
   consume(pos: number): void {
-    if (pos > 0) this.bytes.copyWithin(0, pos, this.len)
+    if (pos > 0) {
+      this.bytes.copyWithin(0, pos, this.len)
+      this.reserved = 0
+    }
     this.len -= pos
     if (this.len > 0 || this.bytes.length <= SIZE_KEPT_MAX) return
     release(this.bytes)
@@ -59,8 +65,11 @@ export class Input {
 
   /** Gives back room that has not been used since the last call. */
   shrink(): void {
+    if (this.reserved > this.len) return
     if (this.bytes.length > SIZE_MIN && this.peak < this.bytes.length / 2) {
-      this.bytes = this.bytes.slice(0, this.len)
+      const before = this.bytes
+      this.bytes = before.slice(0, this.len)
+      release(before)
     }
     this.peak = this.len
   }

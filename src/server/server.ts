@@ -17,6 +17,7 @@ import { Session, SessionFlag } from '../commands/session.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
+import { STRING_LEN_MAX } from '../keyspace/strings.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
@@ -56,6 +57,9 @@ import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
 const READ_SIZE = 256 * 1024
+/** Positions in a request are signed 32-bit integers, and a read may bring one over the limit before it is looked at.
+ *  */
+const REQUEST_SIZE_MAX = 2 ** 31 - 1 - READ_SIZE
 
 export interface ServerOptions {
   readonly config: Config
@@ -192,10 +196,10 @@ export class Server {
     config.onChange('requirepass', () => (this.passwordSet = (config.bytes('requirepass') ?? '') !== ''))
     config.onChange('tcp-keepalive', () => (this.keepAliveSeconds = config.number('tcp-keepalive')))
     config.onChange('client-query-buffer-limit', () => {
-      this.queryBufferMax = config.number('client-query-buffer-limit')
+      this.queryBufferMax = Math.min(config.number('client-query-buffer-limit'), REQUEST_SIZE_MAX)
     })
     config.onChange('proto-max-bulk-len', () => {
-      wire.decoder.bulkLenMax = config.number('proto-max-bulk-len')
+      wire.decoder.bulkLenMax = Math.min(config.number('proto-max-bulk-len'), STRING_LEN_MAX)
       keyspace.stringLenMax = wire.decoder.bulkLenMax
     })
     const followPolicy = () => {

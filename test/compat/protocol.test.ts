@@ -1,5 +1,5 @@
-/* Requests that break the protocol, sent as bytes to Cinnabar and to redis-server: the same bytes must come back, and the
- * connection must stay open, or be closed, alike. */
+/* Requests that break the protocol, sent as bytes to Cinnabar and to redis-server: the same bytes must come back, and
+ * the connection must stay open, or be closed, alike. */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encode } from '../helpers/raw-client.ts'

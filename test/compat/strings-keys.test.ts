@@ -1,4 +1,4 @@
-/* Strings and keys, sent to Cinnabar and to redis-server in RESP2 and in RESP3: the replies must be the same bytes. First
+/* Strings and keys, sent to Cinnabar and to redis-server in RESP2 and RESP3: the replies must be the same bytes. First
  * the edges that somebody thought of, then thousands of random commands over a few keys in three databases, where what
  * one command leaves behind is what the next one finds; at the end the counters of INFO must agree too.
  *

@@ -1,6 +1,7 @@
 /* Databases against plain maps: keys with and without expiries are set, changed, renamed, moved, copied and deleted in
- * several databases, while time passes, keys are taken away actively or when met, databases are swapped and flushed, and
- * indexes are built anew. `verify` goes down to the arena after each operation; at the end not one block may be left. */
+ * several databases, while time passes, keys are taken away actively or when met, databases are swapped and flushed,
+ * and indexes are built anew. `verify` goes down to the arena after each operation; not one block may be left
+ * in the end. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Database } from '../../../src/keyspace/database.ts'

@@ -1,5 +1,6 @@
 /* The string type against a plain byte string: one key goes through all its forms (integer, inline, a block of its own,
- * with room to spare or without) in random order, with and without an expiry, beside neighbours that must not change. */
+ * with room to spare or without) in random order, with and without an expiry, beside neighbours that must not
+ * change. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { StringEncoding } from '../../../src/keyspace/entry.ts'

@@ -162,6 +162,25 @@ describe('the arena', () => {
     expect(memory.blockCount).toBe(1)
   })
 
+  test('takes the chunks of a reset again, or gives them back one by one', () => {
+    const memory = new Memory()
+    const fillUp = (): void => {
+      for (let count = 0; count < 100; count++) memory.alloc(1024 * KB)
+    }
+    fillUp()
+    const before = memory.bytes[1]!.buffer
+    memory.reset()
+    fillUp()
+    expect(memory.bytes.some((bytes) => bytes.buffer === before)).toBe(true)
+    memory.verify()
+    memory.reset()
+    let given = 0
+    while (memory.discard()) given++
+    expect(given).toBeGreaterThanOrEqual(6)
+    fillUp()
+    memory.verify()
+  })
+
   test('finds a damaged chain of free blocks', () => {
     const memory = new Memory()
     const ref = memory.alloc(64)

@@ -1,5 +1,7 @@
 /* A plain encoder of listpacks, to compare ours with: written from the format's description, slow, and sharing nothing
- * with src/. Elements are byte strings, one character a byte. */
+ * with src/ but its random numbers. Elements are byte strings, one character a byte. */
+
+import type { Random } from '../../../src/lib/random.ts'
 
 const INT64_MIN = -(1n << 63n)
 const INT64_MAX = (1n << 63n) - 1n
@@ -82,3 +84,34 @@ export const LENGTHS: readonly number[] = [
   ...[0, 1, 2, 3, 20, 21, 31, 32, 62, 63, 64, 65, 124, 125, 126, 127, 128, 4093, 4094, 4095, 4096, 4097],
   ...[16376, 16377, 16378, 16379, 65535, 70_000],
 ]
+
+/** Heads, lengths and other bytes that mean something. */
+const TELLING = [0, 1, 2, 0x7f, 0x80, 0xbf, 0xc0, 0xdf, 0xe0, 0xef, 0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xfe, 0xff]
+
+/** A listpack of a few elements of any kind. */
+export function anyListpack(random: Random): Buffer {
+  const texts = Array.from({ length: random.below(6) }, () => {
+    const kind = random.below(4)
+    if (kind === 0) return INTEGERS[random.below(INTEGERS.length)]!
+    if (kind === 1) return LOOKALIKES[random.below(LOOKALIKES.length)]!
+    return 'v'.repeat(kind === 2 ? random.below(10) : LENGTHS[random.below(17)]!)
+  })
+  return encodeListpack(texts)
+}
+
+/** Changes some bytes, or the length, and at times mends the header. */
+export function mutate(bytes: Buffer, random: Random): Buffer {
+  let mutant = Buffer.from(bytes)
+  const kind = random.below(6)
+  if (kind === 0) mutant = mutant.subarray(0, random.below(mutant.length + 1))
+  else if (kind === 1) mutant = Buffer.concat([mutant, Buffer.of(TELLING[random.below(TELLING.length)]!)])
+  for (let changes = random.below(3); changes > 0 && mutant.length > 0; changes--) {
+    // Most of a long listpack is text; its ends are where one can do harm.
+    const near = random.below(Math.min(mutant.length, 40))
+    const at = random.below(2) === 0 ? near : mutant.length - 1 - near
+    mutant[at] = random.below(2) === 0 ? TELLING[random.below(TELLING.length)]! : random.below(256)
+  }
+  if (random.below(2) === 0 && mutant.length >= 4) mutant.writeUInt32LE(mutant.length)
+  if (random.below(2) === 0 && mutant.length >= 6) mutant.writeUInt16LE(65535, 4)
+  return mutant
+}
