@@ -9,8 +9,11 @@ import { Intsets } from '../src/structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../src/structures/listpack.ts'
 import { spread } from './statistics.ts'
 
-const SAMPLES = 15
-const SAMPLE_MS = 60
+const SAMPLES = 60
+const SAMPLE_MS = 4
+const WARM_UP = 20
+/** Passes between two looks at the clock, which take some 50 ns themselves. */
+const REPEATS = 4
 const COUNT = 128
 const INTSET_COUNT = 512
 const COPIES = 64
@@ -24,13 +27,13 @@ let sink = 0
 /** Times `pass`, which does `count` operations, over and over. */
 function measure(name: string, count: number, pass: () => number): void {
   const samples: number[] = []
-  for (let sample = -3; sample < SAMPLES; sample++) {
+  for (let sample = -WARM_UP; sample < SAMPLES; sample++) {
     let passes = 0
     let elapsedMs = 0
     const began = performance.now()
     while (elapsedMs < SAMPLE_MS) {
-      sink = (sink + pass()) | 0
-      passes++
+      for (let repeat = 0; repeat < REPEATS; repeat++) sink = (sink + pass()) | 0
+      passes += REPEATS
       elapsedMs = performance.now() - began
     }
     if (sample >= 0) samples.push((elapsedMs * 1e6) / (passes * count))

@@ -1,9 +1,14 @@
 /* The command line: `cinnabar [/path/to/redis.conf | -] [--directive value …]`, as redis-server takes it. */
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { load } from './server/config/load.ts'
 import { openLog } from './server/log.ts'
 import { Server } from './server/server.ts'
 import { VERSION } from './version.ts'
+
+// The young generation is small and nearly all of it is garbage: one thread collects it in 0.2 ms, while several wait
+// for each other (0.6 ms, and up to 20 when other processes keep the processors busy; Node 20).
+setFlagsFromString('--no-parallel-scavenge')
 
 function readStdin(): Uint8Array {
   return readFileSync(0)

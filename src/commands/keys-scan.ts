@@ -86,7 +86,7 @@ function keys(call: Call): void {
 
 /** The position that a cursor names, undefined if it is none. Whatever strtoul reads is one, a negative number or
  *  nothing at all too; those that SCAN never gave are cut to 32 bits. */
-function cursorOf(call: Call, index: number): number | undefined {
+export function cursorOf(call: Call, index: number): number | undefined {
   const { bytes } = call
   const pos = call.posOf(index)
   const len = call.lenOf(index)

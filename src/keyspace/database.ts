@@ -143,6 +143,14 @@ export class Database {
     this.keyspace.table.replaceFound(entry)
   }
 
+  /** Puts an entry without an expiry where the last lookup met `found`, which is freed, or NONE. Allocates. */
+  put(found: Ref, entry: Ref): void {
+    if (found === NONE) return this.insert(entry)
+    this.replace(entry)
+    if (this.keyspace.entries.expires(found)) this.forgetExpiry(found)
+    this.keyspace.freeEntry(found)
+  }
+
   /** Takes the entry last found out of the table and frees it. */
   remove(entry: Ref): void {
     this.detachEntry(entry)
@@ -167,8 +175,8 @@ export class Database {
     target.insert(moved)
   }
 
-  /** Adds a copy of `source`, of whatever database, under a name that was just looked up here and is free. Allocates.
-   *  */
+  /** Adds a copy of `source`, of whatever database, under a name that was just looked up here and is free.
+   *  Allocates. */
   insertCopy(source: Ref, bytes: Uint8Array, pos: number, len: number): void {
     const copy = this.keyspace.entries.createLike(source, bytes, pos, len)
     this.keyspace.kindOf(source).copyValue(source, copy)

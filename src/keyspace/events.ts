@@ -10,6 +10,9 @@ export interface KeyEvent {
 
 const generic = (name: string): KeyEvent => ({ kind: 'g', name })
 const string = (name: string): KeyEvent => ({ kind: '$', name })
+const list = (name: string): KeyEvent => ({ kind: 'l', name })
+const set = (name: string): KeyEvent => ({ kind: 's', name })
+const hash = (name: string): KeyEvent => ({ kind: 'h', name })
 
 export const Event = {
   DEL: generic('del'),
@@ -27,6 +30,24 @@ export const Event = {
   INCRBY: string('incrby'),
   DECRBY: string('decrby'),
   INCRBYFLOAT: string('incrbyfloat'),
+  LPUSH: list('lpush'),
+  RPUSH: list('rpush'),
+  LPOP: list('lpop'),
+  RPOP: list('rpop'),
+  LINSERT: list('linsert'),
+  LSET: list('lset'),
+  LREM: list('lrem'),
+  LTRIM: list('ltrim'),
+  SADD: set('sadd'),
+  SREM: set('srem'),
+  SPOP: set('spop'),
+  SINTERSTORE: set('sinterstore'),
+  SUNIONSTORE: set('sunionstore'),
+  SDIFFSTORE: set('sdiffstore'),
+  HSET: hash('hset'),
+  HDEL: hash('hdel'),
+  HINCRBY: hash('hincrby'),
+  HINCRBYFLOAT: hash('hincrbyfloat'),
   EXPIRED: { kind: 'x', name: 'expired' },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },

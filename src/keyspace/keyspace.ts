@@ -11,7 +11,9 @@ import { Database } from './database.ts'
 import { Entries } from './entry.ts'
 import { Event, type KeyEvent } from './events.ts'
 import type { ExpiryIndex } from './expiry-index.ts'
+import { Hashes, hashKind } from './hashes.ts'
 import type { Kind } from './kinds.ts'
+import { Sets, setKind } from './sets.ts'
 import { Strings, stringKind } from './strings.ts'
 
 export interface ChangeListener {
@@ -41,6 +43,8 @@ export class Keyspace {
   readonly table: Table
   readonly entries: Entries
   readonly strings: Strings
+  readonly sets: Sets
+  readonly hashes: Hashes
   readonly clock = new AccessClock()
   readonly databases: Database[] = []
   /** By type tag. */
@@ -69,6 +73,11 @@ export class Keyspace {
     this.entries = new Entries(this.memory)
     this.strings = new Strings(this.entries)
     this.register(stringKind(this.strings, this.entries))
+    const doom = (step: () => boolean) => this.doom(step)
+    this.sets = new Sets(this.entries, doom)
+    this.register(setKind(this.sets, this.entries))
+    this.hashes = new Hashes(this.entries, doom)
+    this.register(hashKind(this.hashes, this.entries))
     for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))
     this.setTime(Date.now())
   }

@@ -18,8 +18,8 @@ export interface Kind {
   copyValue(source: Ref, target: Ref): void
   /** Elements: characters of a string, members, fields, nodes. The work that freeing takes. */
   length(entry: Ref): number
-  /** Adds the value to a digest, as DEBUG DIGEST does for this type: equal values give equal digests in any encoding.
-   *  */
+  /** Adds the value to a digest, as DEBUG DIGEST does for this type: equal values give equal digests in any
+   *  encoding. */
   digest(entry: Ref, into: Digest): void
   verify(entry: Ref): void
 }

@@ -198,6 +198,32 @@ export class Strings {
     return entry
   }
 
+  /** Makes an entry, which is in no database yet, for a string of `len` bytes that does not read as an integer. The bytes
+   *  are the caller's to write, where `bytes` and `pos` point then. Allocates. */
+  make(keyBytes: Uint8Array, keyPos: number, keyLen: number, len: number, expiry: Int64 | undefined): Ref {
+    const { entries, memory } = this
+    const own = len > INLINE_MAX
+    const flags = (own ? EntryFlag.OWN : 0) | (expiry === undefined ? 0 : EntryFlag.EXPIRES)
+    const encoding = len <= EMBSTR_MAX ? StringEncoding.EMBSTR : StringEncoding.RAW
+    const entry = entries.create(Type.STRING, encoding, flags, keyBytes, keyPos, keyLen, own ? 0 : len)
+    if (own) {
+      entries.setValue(entry, memory.alloc(len))
+      entries.setValueHigh(entry, len)
+    }
+    if (expiry !== undefined) entries.setExpiry(entry, expiry)
+    this.locate(entry)
+    return entry
+  }
+
+  /** Makes an entry, which is in no database yet, for an integer. Allocates. */
+  makeInteger(keyBytes: Uint8Array, keyPos: number, keyLen: number, value: Int64, expiry: Int64 | undefined): Ref {
+    const flags = expiry === undefined ? 0 : EntryFlag.EXPIRES
+    const entry = this.entries.create(Type.STRING, StringEncoding.INT, flags, keyBytes, keyPos, keyLen, 0)
+    this.entries.setInteger(entry, value)
+    if (expiry !== undefined) this.entries.setExpiry(entry, expiry)
+    return entry
+  }
+
   /** Makes the string last found `len` bytes long, no less than it is, the new ones zero; it is raw from then on.
    *  Returns the entry, which may have moved. Allocates. */
   extend(db: Database, entry: Ref, len: number): Ref {

@@ -28,8 +28,8 @@ const LF = 10
 const DIGIT_0 = 48
 const DIGIT_9 = 57
 
-/** The longest line that is not a bulk string: an inline request, or a length. Its end is its first byte behind that.
- *  */
+/** The longest line that is not a bulk string: an inline request, or a length. Its end is its first byte behind
+ *  that. */
 const INLINE_MAX = 64 * 1024
 const ARGUMENTS_MAX = 0x7fffffff
 /** What a client may send before it has authenticated. */

@@ -117,6 +117,17 @@ export const unknownClientAttribute = (name: string): ErrorReply =>
 export const badHelloOption = (option: string): ErrorReply =>
   errorReply(`ERR Syntax error in HELLO option '${shown(option)}'`)
 
+export const RANK_ZERO = errorReply(
+  "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... " +
+    'or use negative to start from the end of the list',
+)
+export const RANK_OUT_OF_RANGE = errorReply(
+  'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
+)
+export const COUNT_NEGATIVE = errorReply("ERR COUNT can't be negative")
+export const MAXLEN_NEGATIVE = errorReply("ERR MAXLEN can't be negative")
+export const NUMKEYS_NOT_POSITIVE = errorReply('ERR numkeys should be greater than 0')
+export const COUNT_NOT_POSITIVE = errorReply('ERR count should be greater than 0')
 export const SLOWLOG_COUNT = errorReply('ERR count should be greater than or equal to -1')
 export const DEBUG_NOT_ALLOWED = errorReply(
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local ' +
@@ -146,11 +157,22 @@ export const NO_SHUTDOWN = errorReply('ERR No shutdown in progress.')
 export const SHUTDOWN_FAILED = errorReply('ERR Errors trying to SHUTDOWN. Check logs.')
 export const UNBLOCKED = errorReply('UNBLOCKED client unblocked via CLIENT UNBLOCK')
 export const TIMEOUT_NOT_INTEGER = errorReply('ERR timeout is not an integer or out of range')
+export const TIMEOUT_NOT_FLOAT = errorReply('ERR timeout is not a float or out of range')
 export const TIMEOUT_NEGATIVE = errorReply('ERR timeout is negative')
 export const TIMEOUT_OUT_OF_RANGE = errorReply('ERR timeout is out of range')
 export const WAITAOF_NEEDS_AOF = errorReply(
   'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.',
 )
+/** The limits are those of a C long, which a number cannot hold. */
+export const COUNT_OUT_OF_RANGE = errorReply(
+  'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
+)
+export const NUMKEYS_NOT_POSITIVE = errorReply('ERR numkeys should be greater than 0')
+export const TOO_MANY_NUMKEYS = errorReply("ERR Number of keys can't be greater than number of args")
+export const LIMIT_NEGATIVE = errorReply("ERR LIMIT can't be negative")
+export const HASH_NOT_INTEGER = errorReply('ERR hash value is not an integer')
+export const HASH_NOT_FLOAT = errorReply('ERR hash value is not a float')
+export const NAN_OR_INFINITY = errorReply('ERR value is NaN or Infinity')
 export const noLatencySamples = (event: string): ErrorReply =>
   errorReply(`ERR No samples available for event '${shown(event)}'`)
 export const outOfRange = (least: number, most: number): ErrorReply =>

@@ -14,6 +14,8 @@ const SIZES = [BUFFER_SIZE, 68 * 1024, 272 * 1024, 1088 * 1024, 4352 * 1024]
 const KEPT = [256, 32, 16, 8, 2]
 const UNKEPT = SIZES.length
 const VIEWS_MAX = 1024
+/** Of the buffers not wanted, a call of `trimBuffers` drops one in so many. */
+const TRIM_PARTS = 32
 
 export class ReplyBuffer {
   readonly bytes: Uint8Array
@@ -73,10 +75,10 @@ export function giveBuffer(buffer: ReplyBuffer): void {
   pools[pool]![counts[pool]!++] = buffer
 }
 
-/** Drops the buffers that nobody has wanted since the last call. */
+/** Drops some of the buffers that nobody has wanted since the last call: few, for load comes in waves. */
 export function trimBuffers(): void {
   for (let pool = 0; pool < UNKEPT; pool++) {
-    for (let left = spare[pool]!; left > 0; left--) pools[pool]![--counts[pool]!] = null
+    for (let left = Math.ceil(spare[pool]! / TRIM_PARTS); left > 0; left--) pools[pool]![--counts[pool]!] = null
     spare[pool] = counts[pool]!
   }
 }

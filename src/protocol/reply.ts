@@ -4,8 +4,8 @@
  *   [ … 64 KB … ] [ one 9 MB bulk ]  +    | replies of this turn … |  room  |
  *                                                                  ^pos
  *
- * A reply that does not fit spills: the buffer so far becomes a chunk of its own and writing goes on in a new one, so
- * nothing written is copied again. The buffers come from a pool (reply-buffer.ts); `takeBuffer`, or `takeChunks` when
+ * A reply that does not fit moves to a larger buffer while it is short, and then spills: the buffer so far becomes a
+ * chunk of its own and writing goes on in a new one, so nothing long is copied again. The buffers come from a pool (reply-buffer.ts); `takeBuffer`, or `takeChunks` when
  * the reply spilled, hands over what was written to be sent at the end of the turn.
  *
  * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and
@@ -41,6 +41,8 @@ const DIGIT_1 = 49
 const HEADER_MAX = 1 + INT64_LEN_MAX + 2
 /** Room left for a header whose number is not yet known. */
 const GAP = HEADER_MAX
+/** Up to so many bytes move to a larger buffer when theirs is full. */
+const MOVED_MAX = 64 * 1024
 /** Room of the next buffer when one is full grows fourfold up to this. */
 const SPILL_MAX = 256 * 1024
 
@@ -95,10 +97,21 @@ export class Reply {
       return
     }
     const room = Math.min(this.bytes.length * 4, SPILL_MAX)
+    if (this.chunks.length === 0 && this.pos <= MOVED_MAX) return this.move(Math.max(this.pos + len, room))
     if (this.pos > 0) this.chunks.push(this.close())
     else giveBuffer(this.current)
     this.spilled += this.pos
     this.use(takeBuffer(Math.max(len, room)))
+  }
+
+  /** Goes on in a larger buffer with what there is: copying a little is cheaper than a second write. */
+  private move(size: number): void {
+    const source = this.current
+    const len = this.pos
+    this.use(takeBuffer(size))
+    copyBytes(source.bytes, 0, this.bytes, 0, len)
+    this.pos = len
+    giveBuffer(source)
   }
 
   /** Notes in the current buffer how much of it counts. */

@@ -1,12 +1,16 @@
 /* The listener: the addresses and the Unix socket that clients reach the server at. */
-import { chmodSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import type { AddressInfo, Server as NetServer } from 'node:net'
+import { dirname } from 'node:path'
+import { nameText } from './config/text.ts'
 import { type Handle, listenTcp, listenUnix } from './native-handles.ts'
 
 export type Accept = (handle: Handle, unix: boolean) => void
 
 /** Errors that mean "this machine has no such protocol": passed over, as Redis does. */
 const NO_PROTOCOL = new Set(['EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOPROTOOPT', 'ESOCKTNOSUPPORT', 'EPFNOSUPPORT'])
+
+const ANY_PORT_ATTEMPTS = 10
 
 const NAMED: Readonly<Record<string, string>> = { '*': '0.0.0.0', '::*': '::', localhost: '127.0.0.1' }
 
@@ -35,12 +39,15 @@ export class Listener {
     const wanted = `${port} ${addresses.join(' ')}`
     if (wanted === this.bound) return true
     // The same port at another set of addresses would collide with ourselves.
-    const before = this.bound.split(' ')
+    const bound = this.bound
+    const before = bound.split(' ')
     const samePort = before[0] === String(port)
     if (samePort) this.closeTcp()
     const servers = port === 0 ? [] : this.openAll(addresses, port, backlog)
     if (servers === undefined) {
-      if (samePort) this.tcp = this.openAll(before.slice(1), port, backlog) ?? []
+      if (!samePort) return false
+      this.tcp = this.openAll(before.slice(1), port, backlog) ?? []
+      this.bound = bound
       return false
     }
     if (!samePort) this.closeTcp()
@@ -49,16 +56,22 @@ export class Listener {
     return true
   }
 
-  /** As `bind`, at a port that the system chooses. */
+  /** As `bind`, at a port that the system chooses for the first address, and that is free at the others. */
   bindAny(addresses: readonly string[], backlog: number): boolean {
-    const first = this.open(addresses[0] ?? '127.0.0.1', 0, backlog)
-    if (first === undefined || typeof first === 'string') return false
-    this.tcp = [first]
-    const rest = this.openAll(addresses.slice(1), this.port, backlog)
-    if (rest === undefined) return false
-    this.tcp.push(...rest)
-    this.bound = `${this.port} ${addresses.join(' ')}`
-    return true
+    for (let attempt = 0; attempt < ANY_PORT_ATTEMPTS; attempt++) {
+      const first = this.open(addresses[0] ?? '127.0.0.1', 0, backlog)
+      if (first === undefined || typeof first === 'string') return false
+      this.tcp = [first]
+      const { port } = this
+      const rest = this.openAll(addresses.slice(1), port, backlog)
+      if (rest !== undefined) {
+        this.tcp.push(...rest)
+        this.bound = `${port} ${addresses.join(' ')}`
+        return true
+      }
+      this.closeTcp()
+    }
+    return false
   }
 
   private openAll(addresses: readonly string[], port: number, backlog: number): NetServer[] | undefined {
@@ -81,23 +94,25 @@ export class Listener {
     const host = optional ? address.slice(1) : address
     const server = listenTcp(NAMED[host] ?? host, port, backlog, (handle) => this.accept(handle, false))
     if (typeof server !== 'string') return server
-    this.warn(`Warning: Could not create server TCP listening socket ${host}:${port}: ${server}`)
+    this.warn(`Warning: Could not create server TCP listening socket ${host}:${port}: bind: ${nameText(server)}`)
     if (NO_PROTOCOL.has(server) || (optional && server === 'EADDRNOTAVAIL')) return undefined
     return server
   }
 
-  /** Listens on a Unix socket with these permissions (0: as they come). */
-  bindUnix(path: string, mode: number, backlog: number): boolean {
+  /** Listens on a Unix socket with these permissions (0: as they come); answers the reason if it cannot. */
+  bindUnix(path: string, mode: number, backlog: number): string | undefined {
     try {
       unlinkSync(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false
+    } catch {
+      // There is none, as it should be; or binding fails, and says why.
     }
-    this.unix = listenUnix(path, backlog, (handle) => this.accept(handle, true))
-    if (this.unix === undefined) return false
+    const server = listenUnix(path, backlog, (handle) => this.accept(handle, true))
+    // libuv says EACCES where the directory does not exist.
+    if (typeof server === 'string') return nameText(existsSync(dirname(path)) ? server : 'ENOENT')
+    this.unix = server
     this.unixPath = path
     if (mode !== 0) chmodSync(path, mode)
-    return true
+    return undefined
   }
 
   private closeTcp(): void {

@@ -13,6 +13,9 @@ export const LOG_LEVELS: Readonly<Record<string, string>> = {
   nothing: 'silent',
 }
 
+/** Bytes kept of lines that could not be written, to be tried again with the next one. */
+const UNWRITTEN_MAX = 64 * 1024
+
 /** A log to a file, or to standard output if `file` is ''. Written at once: a crash loses no line. */
 export async function openLog(level: string, file: string): Promise<Log> {
   const options = { level: LOG_LEVELS[level] ?? 'info', base: { pid: process.pid } }
@@ -21,7 +24,10 @@ export async function openLog(level: string, file: string): Promise<Log> {
     const log: Log = pino(options, pretty({ sync: true, ignore: 'pid', translateTime: 'SYS:dd mmm yyyy HH:MM:ss.l' }))
     return log
   }
-  const log: Log = pino(options, destination({ dest: file === '' ? 1 : file, append: true, sync: true }))
+  const stream = destination({ dest: file === '' ? 1 : file, append: true, sync: true, maxLength: UNWRITTEN_MAX })
+  // A full disk costs lines of the log, and no more than that.
+  stream.on('error', () => {})
+  const log: Log = pino(options, stream)
   return log
 }
 

@@ -35,6 +35,15 @@ interface TcpWrap {
   constants: { SERVER: number; UV_TCP_IPV6ONLY: number }
 }
 
+interface PipeHandle extends Handle {
+  bind(path: string): number
+}
+
+interface PipeWrap {
+  Pipe: new (type: number) => PipeHandle
+  constants: { SERVER: number }
+}
+
 interface StreamWrap {
   WriteWrap: new () => WriteRequest
   streamBaseState: Int32Array
@@ -43,6 +52,7 @@ interface StreamWrap {
 
 const { binding } = process as unknown as { binding(name: string): unknown }
 const { TCP, constants } = binding('tcp_wrap') as TcpWrap
+const { Pipe, constants: pipeConstants } = binding('pipe_wrap') as PipeWrap
 const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding('stream_wrap') as StreamWrap
 
 /** What became of a write. */
@@ -79,10 +89,21 @@ export function listenTcp(
   const code = address.includes(':')
     ? handle.bind6(address, port, constants.UV_TCP_IPV6ONLY)
     : handle.bind(address, port)
-  if (code !== 0) {
-    handle.close()
-    return getSystemErrorName(code)
-  }
+  if (code === 0) return listen(handle, backlog, accept)
+  handle.close()
+  return getSystemErrorName(code)
+}
+
+/** Listens on a Unix socket; answers the listening server, or the name of the error. */
+export function listenUnix(path: string, backlog: number, accept: (handle: Handle) => void): NetServer | string {
+  const handle = new Pipe(pipeConstants.SERVER)
+  const code = handle.bind(path)
+  if (code === 0) return listen(handle, backlog, accept)
+  handle.close()
+  return getSystemErrorName(code)
+}
+
+function listen(handle: Handle, backlog: number, accept: (handle: Handle) => void): NetServer | string {
   const server = acceptingServer(accept)
   let failure = 'EADDRINUSE'
   server.on('error', (error: NodeJS.ErrnoException) => {
@@ -90,14 +111,6 @@ export function listenTcp(
   })
   server.listen(handle, backlog)
   return server.listening ? server : failure
-}
-
-/** Listens on a Unix socket; answers the listening server, or undefined. */
-export function listenUnix(path: string, backlog: number, accept: (handle: Handle) => void): NetServer | undefined {
-  const server = acceptingServer(accept)
-  server.on('error', () => {})
-  server.listen(path, backlog)
-  return server.listening ? server : undefined
 }
 
 /** A server that passes each connection on as a bare handle, before anything has been read from it. */

@@ -57,8 +57,8 @@ import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
 const READ_SIZE = 256 * 1024
-/** Positions in a request are signed 32-bit integers, and a read may bring one over the limit before it is looked at.
- *  */
+/** Positions in a request are signed 32-bit integers, and a read may bring one over the limit before it is looked
+ *  at. */
 const REQUEST_SIZE_MAX = 2 ** 31 - 1 - READ_SIZE
 
 export interface ServerOptions {
@@ -223,17 +223,31 @@ export class Server {
     return this.listener.bind(config.value('bind'), config.number('port'), config.number('tcp-backlog'))
   }
 
+  /** At a port that the system chooses; the configuration tells it afterwards. */
+  private bindAnyPort(): boolean {
+    const { config, listener } = this
+    if (!listener.bindAny(config.value('bind'), config.number('tcp-backlog'))) return false
+    config.assign('port', listener.port)
+    return true
+  }
+
+  private bindUnix(path: string): string | undefined {
+    const { config } = this
+    return this.listener.bindUnix(path, config.number('unixsocketperm'), config.number('tcp-backlog'))
+  }
+
   /** Begins to listen, loads the data, starts the cron; false after logging why that could not be. */
-  start(): boolean {
+  start({ anyPort = false } = {}): boolean {
     const { config, log } = this
     this.limits.fitMaxClients()
-    if (!this.bindTcp()) {
+    if (!(anyPort ? this.bindAnyPort() : this.bindTcp())) {
       log.warn(`Failed listening on port ${config.number('port')} (tcp), aborting.`)
       return false
     }
     const path = config.text('unixsocket')
-    if (path !== null && !this.listener.bindUnix(path, config.number('unixsocketperm'), config.number('tcp-backlog'))) {
-      log.warn(`Failed opening Unix socket: bind: ${path}`)
+    const reason = path === null ? undefined : this.bindUnix(path)
+    if (reason !== undefined) {
+      log.warn(`Failed opening Unix socket ${path}: bind: ${reason}`)
       return false
     }
     if (this.listener.port === 0 && path === null) {

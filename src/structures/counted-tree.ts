@@ -187,7 +187,10 @@ export class CountedTree {
       const words = this.memory.wordsOf(block)
       const first = ((block & CHUNK_MASK) << 2) + RECORDS
       let at = first
-      while (words[at] !== child) at += CHILD_KEY
+      while (words[at] !== child) {
+        at += CHILD_KEY
+        DEV: assert(at < first + words[first - RECORDS]! * CHILD_KEY, 'a child is in the block that it names')
+      }
       this.blocks[level] = block
       this.slots[level] = (at - first) / CHILD_KEY
       child = block

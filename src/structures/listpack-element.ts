@@ -59,6 +59,11 @@ export function shortStringHead(len: number): number {
   return len <= STRING_6_MAX ? STRING_6 | len : -1
 }
 
+/** The length of the string that begins so, if it is one of up to STRING_6_MAX bytes; negative otherwise. */
+export function shortTextLen(head: number): number {
+  return (head & STRING_6_MASK) === STRING_6 ? head & STRING_6_MAX : -1
+}
+
 /** Length of the text of a string whose lead is `lead` bytes. */
 export function textLenAt(bytes: Uint8Array, pos: number, lead: number): number {
   if (lead === 1) return bytes[pos]! & STRING_6_MAX
@@ -73,9 +78,13 @@ export function elementSizeAt(bytes: Uint8Array, pos: number): number {
 
 /** As elementSizeAt, for an element whose head does not tell. */
 export function longSizeAt(bytes: Uint8Array, pos: number): number {
-  const lead = LEAD_BY_HEAD[bytes[pos]!]!
-  DEV: assert(lead > 1, 'only long strings do not show their size in their head')
-  const size = lead + textLenAt(bytes, pos, lead)
+  const head = bytes[pos]!
+  DEV: assert(LEAD_BY_HEAD[head]! > 1, 'only long strings do not show their size in their head')
+  if (head !== STRING_32) {
+    const size = (((head & 0x0f) << 8) | bytes[pos + 1]!) + 2
+    return size <= 127 ? size + 1 : size + 2
+  }
+  const size = textLenAt(bytes, pos, 5) + 5
   return size + backlenSize(size)
 }
 

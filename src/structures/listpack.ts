@@ -36,6 +36,7 @@ import {
   lowWordAt,
   SIZE_BY_HEAD,
   shortStringHead,
+  shortTextLen,
   stringSize,
   textLenAt,
   verifyElement,
@@ -232,23 +233,30 @@ export class Listpacks {
     const bytes = this.memory.bytesOf(ref)
     const at = posOf(ref) + off
     DEV: assert(bytes[at] !== LISTPACK_END, 'get of an element')
-    const lead = LEAD_BY_HEAD[bytes[at]!]!
-    let size = SIZE_BY_HEAD[bytes[at]!]!
+    const textLen = shortTextLen(bytes[at]!)
+    if (textLen < 0) return this.getOther(bytes, at, off)
+    this.isInteger = false
+    this.bytes = bytes
+    this.pos = at + 1
+    this.len = textLen
+    return bytes[at + textLen + 2] === LISTPACK_END ? NO_ELEMENT : off + textLen + 2
+  }
+
+  /** The rest of `get`: what is no short string. */
+  private getOther(bytes: Uint8Array, at: number, off: number): number {
+    const head = bytes[at]!
+    const lead = LEAD_BY_HEAD[head]!
+    let size = SIZE_BY_HEAD[head]!
+    this.isInteger = lead === 0
     if (lead === 0) {
       const low = lowWordAt(bytes, at)
-      this.isInteger = true
       this.low = low
       this.high = highWordAt(bytes, at, low)
     } else {
-      this.isInteger = false
       this.bytes = bytes
       this.pos = at + lead
-      if (size !== 0) {
-        this.len = size - 2
-      } else {
-        this.len = textLenAt(bytes, at, lead)
-        size = lead + this.len + backlenSize(lead + this.len)
-      }
+      this.len = textLenAt(bytes, at, lead)
+      size = lead + this.len + backlenSize(lead + this.len)
     }
     return bytes[at + size] === LISTPACK_END ? NO_ELEMENT : off + size
   }
@@ -536,18 +544,35 @@ function countFrom(bytes: Uint8Array, pos: number): number {
 }
 
 /** The position of the first string like this one, or -1. It reads as no integer, so no integer is it. */
-function findString(own: Uint8Array, first: number, bytes: Uint8Array, pos: number, len: number, skip: number): number {
+function findString(
+  own: Uint8Array,
+  first: number,
+  bytes: Uint8Array,
+  pos: number,
+  len: number,
+  skip: number,
+): number {
   const wanted = shortStringHead(len)
+  // Fields of one length often begin alike, so the last byte tells most of them apart. That of '' is its head.
+  const last = len === 0 ? wanted : bytes[pos + len - 1]
   for (let at = first; ; ) {
     const head = own[at]!
-    const size = SIZE_BY_HEAD[head]!
-    if (head === wanted) {
-      if (equalBytes(own, at + 1, bytes, pos, len)) return at
-    } else if (size === 0) {
+    if (head === wanted && own[at + len] === last && equalBytes(own, at + 1, bytes, pos, len)) return at
+    let size = SIZE_BY_HEAD[head]!
+    if (size === 0) {
       if (head === LISTPACK_END) return -1
       if (isString(own, at, bytes, pos, len)) return at
+      size = longSizeAt(own, at)
     }
-    at = skipElements(own, size !== 0 ? at + size : at, size !== 0 ? skip : skip + 1)
+    at += size
+    for (let left = skip; left > 0; left--) {
+      size = SIZE_BY_HEAD[own[at]!]!
+      if (size === 0) {
+        if (own[at] === LISTPACK_END) return -1
+        size = longSizeAt(own, at)
+      }
+      at += size
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-/* The sequence: a large list. A chain of nodes, each of which holds some elements in a block of the caller's (a listpack,
- * or one huge element by itself); a counted B+tree (counted-tree.ts) over all but the two nodes at the ends.
+/* The sequence: a large list. A chain of nodes, each of which holds some elements in a block of the caller's (a
+ * listpack, or one huge element by itself); a counted B+tree (counted-tree.ts) over all but the two nodes at the ends.
  *
  *   root    | tree … | count | nodes | head | tail |
  *
@@ -15,8 +15,8 @@
  * place does it go into the tree, or the next one come out. A place by position is looked for in the head, in the tail,
  * and else in the tree.
  *
- * A node's ref is good until the node is removed. Payloads are the caller's: what they are is not known here (`kind` says
- * so to the caller), `size` is for the caller to decide by, and whoever removes a node frees its payload.
+ * A node's ref is good until the node is removed. Payloads are the caller's: what they are is not known here (`kind`
+ * tells the caller), `size` is for the caller to decide by, and whoever removes a node frees its payload.
  *
  * Always: count and nodes are the sums over the chain; nodes have one element or more; just the nodes between head and
  * tail are in the tree, in their order, their `parent` being their leaf and their weight there their count.

@@ -1,5 +1,5 @@
-/* The sorted index: the order of a large sorted set, by score and then by member. A counted B+tree (counted-tree.ts), so
- * that rank and position are found in O(log n).
+/* The sorted index: the order of a large sorted set, by score and then by member. A counted B+tree (counted-tree.ts),
+ * so that rank and position are found in O(log n).
  *
  *   leaf record     | high | low | member |                            12 bytes to a member
  *   record above    | block | weight | high | low | member |
@@ -8,8 +8,8 @@
  *   member      ref of an entry (zset-member.ts), whose bytes decide between equal scores
  *
  * The scores stand beside the refs, so that a search touches no member unless scores are equal. The members belong to
- * the set's table: the index neither makes nor frees them, and needs one only as long as it holds its ref. Bytes compare
- * as unsigned, a prefix before what it begins. -0 and 0 are the same score here.
+ * the set's table: the index neither makes nor frees them, and needs one only as long as it holds its ref. Bytes
+ * compare as unsigned, a prefix before what it begins. -0 and 0 are the same score here.
  *
  * The place of something is the number of members before it; what is sought is noted first (`seek…`), and one search
  * serves all. FOUND_MAX members at most leave a tree at once, and one leaf is freed at a time: a caller with much to
@@ -65,9 +65,9 @@ export class SortedIndex {
   private high = 0
   private low = 0
   private ties = BEFORE_EQUAL
-  private bytes: Uint8Array
-  private pos = 0
-  private len = 0
+  private sought: Uint8Array
+  private soughtPos = 0
+  private soughtLen = 0
   /** Whether what is sought lies behind a member of the same score and bytes. */
   private afterSame = false
 
@@ -80,7 +80,7 @@ export class SortedIndex {
     this.memory = memory
     this.tree = new CountedTree(memory, KEY_WORDS, leafMax, innerMax)
     this.found = new Int32Array(leafMax)
-    this.bytes = memory.bytes[0]!
+    this.sought = memory.bytes[0]!
   }
 
   create(): Ref {
@@ -94,7 +94,7 @@ export class SortedIndex {
   }
 
   /** Bytes of the index's own blocks; its members are the caller's. */
-  bytesOf(root: Ref): number {
+  bytes(root: Ref): number {
     return this.memory.capacity(root) + this.tree.bytes(root)
   }
 
@@ -203,25 +203,48 @@ export class SortedIndex {
 
   /** The number of members whose score is below `score`; or, if `inclusive`, not above it. */
   scoreRank(root: Ref, score: number, inclusive: boolean): number {
-    if (this.memory.word(root, TOP) === NONE) return 0
+    this.descendToScore(root, score, inclusive)
+    return this.tree.position(root)
+  }
+
+  /** Places the cursor on the first member whose score is not below `score`; or, if `inclusive`, above it. It may come
+   *  to lie behind the last one. */
+  seekScore(root: Ref, score: number, inclusive: boolean, cursor: IndexCursor): void {
+    this.descendToScore(root, score, inclusive)
+    cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
+  }
+
+  private descendToScore(root: Ref, score: number, inclusive: boolean): void {
     this.high = highOrder(score)
     this.low = lowOrder(score)
     this.ties = inclusive ? AFTER_EQUAL : BEFORE_EQUAL
     this.descend(root)
-    return this.tree.position(root)
   }
 
   /** The number of members before these bytes; or, if `inclusive`, not after them. All scores are taken to be equal. */
   lexRank(root: Ref, bytes: Uint8Array, pos: number, len: number, inclusive: boolean): number {
-    const first = this.memory.word(root, FIRST) as Ref
-    if (first === NONE) return 0
-    this.high = this.memory.word(first, RECORDS + HIGH)
-    this.low = this.memory.word(first, RECORDS + LOW)
-    this.seekBytes(bytes, pos, len, inclusive)
-    this.descend(root)
+    this.descendToBytes(root, bytes, pos, len, inclusive)
     return this.tree.position(root)
   }
 
+  /** Places the cursor on the first member not before these bytes; or, if `inclusive`, after them. It may come to lie
+   *  behind the last one. All scores are taken to be equal. */
+  seekLex(root: Ref, bytes: Uint8Array, pos: number, len: number, inclusive: boolean, cursor: IndexCursor): void {
+    this.descendToBytes(root, bytes, pos, len, inclusive)
+    cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
+  }
+
+  private descendToBytes(root: Ref, bytes: Uint8Array, pos: number, len: number, inclusive: boolean): void {
+    const first = this.memory.word(root, FIRST) as Ref
+    if (first !== NONE) {
+      this.high = this.memory.word(first, RECORDS + HIGH)
+      this.low = this.memory.word(first, RECORDS + LOW)
+    }
+    this.seekBytes(bytes, pos, len, inclusive)
+    this.descend(root)
+  }
+
+  /** Notes what is sought: the place of a member. */
   private seekMember(score: number, member: Ref): void {
     const memory = this.memory
     this.high = highOrder(score)
@@ -231,9 +254,9 @@ export class SortedIndex {
 
   private seekBytes(bytes: Uint8Array, pos: number, len: number, afterSame: boolean): void {
     this.ties = BY_BYTES
-    this.bytes = bytes
-    this.pos = pos
-    this.len = len
+    this.sought = bytes
+    this.soughtPos = pos
+    this.soughtLen = len
     this.afterSame = afterSame
   }
 
@@ -242,6 +265,8 @@ export class SortedIndex {
     const memory = this.memory
     const { blocks, slots } = this.tree
     let block = memory.word(root, TOP) as Ref
+    blocks[0] = block
+    slots[0] = 0
     if (block === NONE) return
     for (let level = memory.word(root, HEIGHT); level > 0; level--) {
       // The last block whose first member is not behind it. A member found as such a first one is in that block.
@@ -282,7 +307,8 @@ export class SortedIndex {
     if (this.ties !== BY_BYTES) return this.ties === AFTER_EQUAL
     const memory = this.memory
     const pos = keyPosOf(memory, member)
-    const order = compareBytes(memory.bytesOf(member), pos, keyLenOf(memory, member), this.bytes, this.pos, this.len)
+    const len = keyLenOf(memory, member)
+    const order = compareBytes(memory.bytesOf(member), pos, len, this.sought, this.soughtPos, this.soughtLen)
     return order < 0 || (order === 0 && afterSame)
   }
 
@@ -296,8 +322,8 @@ export class SortedIndex {
     cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
   }
 
-  /** Takes out up to `count` members from `rank` on, as many as are in one leaf, and lists them in `found`; they stay the
-   *  caller's. Returns how many. To be called until all are gone. */
+  /** Takes out up to `count` members from `rank` on, as many as are in one leaf, and lists them in `found`; they stay
+   *  the caller's. Returns how many. To be called until all are gone. */
   removeRange(root: Ref, rank: number, count: number): number {
     const memory = this.memory
     this.tree.descend(root, rank)
@@ -352,13 +378,13 @@ export class SortedIndex {
   }
 }
 
-/** A place in an index, which moves from member to member either way. Any change of the index makes it stale. */
+/** A place in an index, from where to go on member by member, either way. Any change of the index makes it stale. */
 export class IndexCursor {
   readonly memory: Memory
-  /** The member here; NONE behind either end, from where there is no way back. */
+  /** The member here; NONE before the first and behind the last one, from where there is a way back. */
   member: Ref = NONE
   private leaf: Ref = NONE
-  /** The leaf's chunk, and in it the words of the record here, of the first, and behind the last one. */
+  /** The leaf's chunk; in it the words of the record here, of the first record, and behind the last. */
   private words: Int32Array
   private at = 0
   private first = 0
@@ -369,35 +395,46 @@ export class IndexCursor {
     this.words = memory.words[0]!
   }
 
+  /** For the index: places the cursor on a slot, or behind the last, of a leaf; of no leaf if the index is empty. */
   place(leaf: Ref, slot: number): void {
     const words = this.memory.wordsOf(leaf)
     const head = (leaf & CHUNK_MASK) << 2
     this.leaf = leaf
     this.words = words
     this.first = head + RECORDS
-    this.end = this.first + words[head + COUNT]! * KEY_WORDS
+    this.end = this.first + (leaf === NONE ? 0 : words[head + COUNT]! * KEY_WORDS)
     this.at = this.first + slot * KEY_WORDS
-    this.member = words[this.at + MEMBER]! as Ref
+    if (this.at < this.end) this.member = words[this.at + MEMBER]! as Ref
+    else this.enterNext()
   }
 
   next(): void {
     this.at += KEY_WORDS
     if (this.at < this.end) this.member = this.words[this.at + MEMBER]! as Ref
-    else this.enter(this.memory.word(this.leaf, NEXT) as Ref, false)
+    else this.enterNext()
   }
 
   prev(): void {
     this.at -= KEY_WORDS
     if (this.at >= this.first) this.member = this.words[this.at + MEMBER]! as Ref
-    else this.enter(this.memory.word(this.leaf, PREV) as Ref, true)
+    else this.enterPrev()
   }
 
-  private enter(leaf: Ref, last: boolean): void {
-    if (leaf === NONE) this.member = NONE
-    else this.place(leaf, last ? this.memory.word(leaf, COUNT) - 1 : 0)
+  private enterNext(): void {
+    const next = this.leaf === NONE ? NONE : (this.memory.word(this.leaf, NEXT) as Ref)
+    if (next !== NONE) return this.place(next, 0)
+    this.member = NONE
+    this.at = this.end
   }
 
-  /** The score of the member here, read beside it; that of -0 from the member. */
+  private enterPrev(): void {
+    const prev = this.leaf === NONE ? NONE : (this.memory.word(this.leaf, PREV) as Ref)
+    if (prev !== NONE) return this.place(prev, this.memory.word(prev, COUNT) - 1)
+    this.member = NONE
+    this.at = this.first - KEY_WORDS
+  }
+
+  /** The score of the member here: read beside it, but for 0, whose sign the member knows. */
   get score(): number {
     const score = fromOrder(this.words[this.at + HIGH]!, this.words[this.at + LOW]!)
     return score === 0 ? scoreOf(this.memory, this.member) : score

@@ -74,7 +74,7 @@ export class Table {
   /** Entries met by `scan` and `dismantle`: valid until the next call of either. */
   found = new Int32Array(64)
   foundCount = 0
-  // Where the last find succeeded: bucket words, index of the bucket and of the slot. Dead after any change.
+  // Where the last find or random succeeded: bucket words, index of the bucket and of the slot. Dead after any change.
   private foundWords: Int32Array
   private foundBucket = 0
   private foundSlot = 0
@@ -213,6 +213,21 @@ export class Table {
     const segment = directoryWords[pair]!
     const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
     return chunks[segment >>> CHUNK_SHIFT]![((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)]!
+  }
+
+  /** As `prefetchBucket`, for an insert: it changes the count of the bucket's segment as well. */
+  prefetchPlace(root: Ref, hash: number): number {
+    const chunks = this.memory.words
+    const rootWords = chunks[root >>> CHUNK_SHIFT]!
+    const rootPos = (root & CHUNK_MASK) << 2
+    const directory = rootWords[rootPos + DIRECTORY]!
+    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
+    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
+    const segment = directoryWords[pair]!
+    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
+    const words = chunks[segment >>> CHUNK_SHIFT]!
+    const start = (segment & CHUNK_MASK) << 2
+    return words[start + COUNT]! ^ words[start + (line << LINE_SHIFT)]!
   }
 
   /** As `prefetchBucket`, for the first line of the entry that `hash` probably names; the bucket should be there. */
@@ -358,7 +373,8 @@ export class Table {
     }
   }
 
-  /** A random entry, each with the same probability; the table must not be empty. */
+  /** A random entry, each with the same probability; the table must not be empty. It counts as found: `removeFound`
+   *  means it. */
   random(root: Ref): Ref {
     const memory = this.memory
     DEV: assert(this.count(root) > 0, 'random of an empty table')
@@ -382,7 +398,12 @@ export class Table {
       }
       if (slot >= SLOTS) continue
       const entry = memory.word(block, bucket + SLOT_0 + slot) as Ref
-      if (entry !== NONE) return entry
+      if (entry === NONE) continue
+      this.foundWords = memory.wordsOf(block)
+      this.foundBucket = ((block & CHUNK_MASK) << 2) + bucket
+      this.foundSlot = SLOT_0 + slot
+      this.foundHash = hash // of the same bucket
+      return entry
     }
   }
 

@@ -6,8 +6,8 @@
  *       +------+------+------+----------+--------------+
  *         always               from 65,535 bytes on
  *
- * `head` is entry-head.ts's: the member is the key, and type, encoding and flags are zero. The bytes never change, hence
- * a member lies where it is until it is freed; a new score is written in place. The score is kept as it was given, -0
+ * `head` is entry-head.ts's: the member is the key, and type, encoding and flags are zero. The bytes never change, so a
+ * member lies where it is until it is freed; a new score is written in place. The score is kept as it was given, -0
  * included. A member owns nothing else: `memory.free` frees it.
  *
  * Always: key word = 3 + 1 (long); the block is just as large as the head says; the score is not NaN. */

@@ -119,17 +119,17 @@ const LINES = `
   SET a 1 | SET a 2 | SET a 3 EX 100 | SET a 4 KEEPTTL | SET a 5 XX GET | SET b 1 XX GET | SET b 1 NX GET EX 100 |
   SET c 1 PXAT 1 | GET c | SETEX a 100 x | PSETEX a 100000 x | SETNX a 1 | SETNX d 1 | GETSET d 2 | GETSET e 3 |
   GETDEL e | GETDEL e | GETEX a | GETEX a EX 50 | GETEX a PERSIST | GETEX a PERSIST | GETEX a EXAT 1 | GETEX a |
-  MSET a 1 b 2 a 3 | MSETNX a 1 z 2 | MSETNX y 1 z 2 y 3 | MGET a nope nope2 | INCR n | INCR n | DECR n | DECRBY n 5 |
-  INCRBY a x | INCRBYFLOAT n 1.5 | INCRBYFLOAT m 1 | APPEND n 5 | APPEND o x | APPEND o '' | SETRANGE o 3 x |
-  SETRANGE p 3 x | SETRANGE q 3 '' | STRLEN nope | GETRANGE nope 0 1 | LCS a nope | TYPE nope | TTL nope |
-  EXISTS nope a | TOUCH nope a | OBJECT ENCODING nope | DEL a nope b | UNLINK nope z | SET a 1 | RENAME a b |
-  SET c 1 | RENAME b c | RENAMENX c d | RENAMENX c f | RENAME f f | RENAME nope f | COPY f g | COPY f g |
-  COPY f g REPLACE | COPY nope g | COPY f f DB 1 | MOVE f 2 | MOVE f 2 | SELECT 2 | EXPIRE f 100 | EXPIRE f 100 NX |
-  EXPIRE f -1 |  EXPIRE f 10 | SET f 1 | PEXPIREAT f 1 | SET f 1 EX 100 | PERSIST f | PERSIST f | RENAME f h | SET x 1 PXAT 1 |
-  EXISTS x | SET x 1 PXAT 1 | DEL x | SET x 1 PXAT 1 | SET x 2 | SET x 1 PXAT 1 | SETNX x 2 | SET x 1 PXAT 1 | KEYS * |
-  SCAN 0 COUNT 100 | SET x 1 PXAT 1 | RENAME h x | SET w 1 PXAT 1 | COPY x w | SET w 1 PXAT 1 | MOVE w 3 | SELECT 3 |
-  SET x 1 PXAT 1 | SELECT 2 | MOVE x 3 | SWAPDB 2 3 | FLUSHDB | FLUSHALL | RANDOMKEY | SET w 1 PXAT 1 | RANDOMKEY |
-  DBSIZE`
+  MSET a 1 b 2 a 3 | MSETNX a 1 z 2 | MSETNX y 1 z 2 y 3 | MGET a nope nope2 | INCR n | INCR n | DECR n |
+  DECRBY n 5 | INCRBY a x | INCRBYFLOAT n 1.5 | INCRBYFLOAT m 1 | APPEND n 5 | APPEND o x | APPEND o '' |
+  SETRANGE o 3 x | SETRANGE p 3 x | SETRANGE q 3 '' | STRLEN nope | GETRANGE nope 0 1 | LCS a nope | TYPE nope |
+  TTL nope | EXISTS nope a | TOUCH nope a | OBJECT ENCODING nope | DEL a nope b | UNLINK nope z | SET a 1 |
+  RENAME a b | SET c 1 | RENAME b c | RENAMENX c d | RENAMENX c f | RENAME f f | RENAME nope f | COPY f g |
+  COPY f g | COPY f g REPLACE | COPY nope g | COPY f f DB 1 | MOVE f 2 | MOVE f 2 | SELECT 2 | EXPIRE f 100 |
+  EXPIRE f 100 NX | EXPIRE f -1 | EXPIRE f 10 | SET f 1 | PEXPIREAT f 1 | SET f 1 EX 100 | PERSIST f | PERSIST f |
+  RENAME f h | SET x 1 PXAT 1 | EXISTS x | SET x 1 PXAT 1 | DEL x | SET x 1 PXAT 1 | SET x 2 | SET x 1 PXAT 1 |
+  SETNX x 2 | SET x 1 PXAT 1 | KEYS * | SCAN 0 COUNT 100 | SET x 1 PXAT 1 | RENAME h x | SET w 1 PXAT 1 | COPY x w |
+  SET w 1 PXAT 1 | MOVE w 3 | SELECT 3 | SET x 1 PXAT 1 | SELECT 2 | MOVE x 3 | SWAPDB 2 3 | FLUSHDB | FLUSHALL |
+  RANDOMKEY | SET w 1 PXAT 1 | RANDOMKEY | DBSIZE`
 
 describe.skipIf(!redisAvailable())('events are those of redis-server', () => {
   let server: TestServer

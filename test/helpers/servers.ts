@@ -35,6 +35,8 @@ export type StartOptions = {
   readonly port?: number
   /** A directory to work in; the caller's, so it is not deleted: for starting again on the same files. */
   readonly dir?: string
+  /** What a shell does before it becomes the server: `ulimit -n 128`. */
+  readonly shell?: string
   /** False: return as soon as the process runs, for tests of a start that fails. */
   readonly wait?: boolean
 }
@@ -225,7 +227,9 @@ async function start(command: readonly string[], options: StartOptions): Promise
   }
 }
 
-function launch(command: readonly string[], port: number, options: StartOptions): TestServer {
+function launch(program: readonly string[], port: number, options: StartOptions): TestServer {
+  const { shell } = options
+  const command = shell === undefined ? program : ['sh', '-c', `${shell} && exec "$@"`, 'sh', ...program]
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'cinnabar-test-'))
   const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...(options.args ?? [])]
   if (options.config === undefined) return new TestServer([...command, ...own], port, dir, options)

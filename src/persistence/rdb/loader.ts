@@ -7,7 +7,8 @@ import type { Database } from '../../keyspace/database.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { type Int64, toNumber } from '../../lib/int64.ts'
 import { quote } from '../../lib/quoting.ts'
-import { NONE } from '../../memory/memory.ts'
+import { hashBytes } from '../../lib/siphash.ts'
+import { NONE, type Ref } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
 import {
   MAGIC,
@@ -29,6 +30,8 @@ const SHOWN_LEN_MAX = 128
 /** Seconds of idleness that the clock can tell. */
 const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
 const NO_EXPIRY = -1
+/** Entries that are added to a database together: so many reads of its table are under way at once. */
+const HELD_MAX = 32
 /** Bytes that a key takes in a file at least: its type, a letter of a name, and an empty value. */
 const KEY_STORED_MIN = 4
 
@@ -64,6 +67,12 @@ export class RdbLoader {
   private expiry: Int64 = NO_EXPIRY
   private idleSeconds = -1
   private frequency = -1
+  /** Entries that are in no database yet, and the hashes of their keys. */
+  private readonly held = new Int32Array(HELD_MAX)
+  private readonly hashes = new Int32Array(HELD_MAX)
+  private heldCount = 0
+  /** What was read ahead; keeps the reads from being optimised away. */
+  touched = 0
   /** Keys that are in the databases now, and those that were past their time. */
   loadedCount = 0
   expiredCount = 0
@@ -81,12 +90,7 @@ export class RdbLoader {
   get place(): string {
     if (this.part === '') return ''
     if (this.part === 'key') return `in the name of a key of database ${this.db.id}`
-    return `in the value of key ${this.shownKey} of database ${this.db.id}`
-  }
-
-  private get shownKey(): string {
-    const { bytes, len } = this.key
-    return quote(bytes, 0, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')
+    return `in the value of key ${shown(this.key.bytes, 0, this.key.len)} of database ${this.db.id}`
   }
 
   /** Reads one key, or one mark; false when the file has been read to its end. */
@@ -164,6 +168,7 @@ export class RdbLoader {
   }
 
   private select(index: number): void {
+    this.addHeld()
     const { databases } = this.keyspace
     const db = databases[index]
     if (db === undefined) {
@@ -215,12 +220,11 @@ export class RdbLoader {
       format.skip(rdbType, reader)
       this.expiredCount++
     } else {
-      this.makePlace(key)
       const fresh = keyspace.entries.freshAccess
       keyspace.entries.freshAccess = this.access(fresh)
-      format.load(rdbType, reader, this.db, key, expiry === NO_EXPIRY ? undefined : expiry)
+      const entry = format.load(rdbType, reader, key, expiry === NO_EXPIRY ? undefined : expiry)
       keyspace.entries.freshAccess = fresh
-      this.loadedCount++
+      this.hold(entry, hashBytes(key.bytes, 0, key.len))
     }
     this.key.bytes = this.keyBytes
     this.expiry = NO_EXPIRY
@@ -245,12 +249,41 @@ export class RdbLoader {
     return key
   }
 
-  /** Looks the key up, so that it can be added. */
-  private makePlace(key: LoadedKey): void {
-    const found = this.db.lookup(key.bytes, 0, key.len)
-    if (found === NONE) return
-    if (!this.options.replace) this.reader.refuse(`RDB has duplicated key ${this.shownKey} in DB ${this.db.id}`)
-    this.db.remove(found)
+  /** Keeps an entry until there are enough of them to be added together. */
+  private hold(entry: Ref, hash: number): void {
+    this.held[this.heldCount] = entry
+    this.hashes[this.heldCount++] = hash
+    if (this.heldCount === HELD_MAX) this.addHeld()
+  }
+
+  /** Adds the entries held to the database. */
+  private addHeld(): void {
+    const { held, hashes, db } = this
+    const { table } = this.keyspace
+    const count = this.heldCount
+    this.heldCount = 0
+    // These reads overlap, where those of the lookups would wait for one another.
+    for (let index = 0; index < count; index++) this.touched ^= table.prefetchPlace(db.root, hashes[index]!)
+    for (let index = 0; index < count; index++) this.add(held[index]! as Ref, hashes[index]!)
+  }
+
+  private add(entry: Ref, hash: number): void {
+    const { keyspace, db } = this
+    const { entries, memory } = keyspace
+    const bytes = memory.bytesOf(entry)
+    const pos = entries.keyPos(entry)
+    const len = entries.keyLen(entry)
+    keyspace.hintBytes = bytes
+    keyspace.hintPos = pos
+    keyspace.hintHash = hash
+    const found = db.lookup(bytes, pos, len)
+    keyspace.hintPos = -1
+    if (found !== NONE) {
+      if (!this.options.replace) this.reader.refuse(`RDB has duplicated key ${shown(bytes, pos, len)} in DB ${db.id}`)
+      db.remove(found)
+    }
+    db.insert(entry)
+    this.loadedCount++
   }
 
   /** The access word that the key's hints say, `fresh` where there is none that the policy wants. */
@@ -262,6 +295,7 @@ export class RdbLoader {
 
   private finish(): void {
     const { reader, options } = this
+    this.addHeld()
     if (this.version < VERSION_WITH_CHECKSUM) return
     const { isAbsent, wrong } = reader.verifyChecksum()
     if (!options.checksum) return
@@ -270,4 +304,9 @@ export class RdbLoader {
       reader.refuse(`RDB CRC error: Wrong RDB checksum expected: (${wrong.expected}) but got (${wrong.found})`, 8)
     }
   }
+}
+
+/** A key for people. */
+function shown(bytes: Uint8Array, pos: number, len: number): string {
+  return quote(bytes, pos, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')
 }

@@ -1,17 +1,14 @@
 /* Strings in RDB files: one string, in whichever of its forms. */
 
-import type { Database } from '../../keyspace/database.ts'
 import { StringEncoding, Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import type { Int64 } from '../../lib/int64.ts'
-import { NONE, type Ref } from '../../memory/memory.ts'
+import { copyBytes } from '../../lib/bytes.ts'
+import { INT64_LEN_MAX, type Int64, parseInt64 } from '../../lib/int64.ts'
+import type { Ref } from '../../memory/memory.ts'
 import { RDB_STRING } from './format.ts'
 import { Form, type RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
-
-/** Longer strings are read to where they stay, at the cost of one more lookup: no second copy of them is made. */
-const COPIED_LEN_MAX = 64 * 1024
 
 export function stringValues({ entries, strings }: Keyspace): ValueFormat {
   function save(entry: Ref, writer: RdbWriter): void {
@@ -20,20 +17,24 @@ export function stringValues({ entries, strings }: Keyspace): ValueFormat {
     writer.string(strings.bytes, strings.pos, strings.len)
   }
 
-  function load(_: number, reader: RdbReader, db: Database, key: LoadedKey, expiry: Int64 | undefined): void {
+  function load(_: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
     reader.head()
-    if (reader.form === Form.INTEGER) {
-      strings.storeInteger(db, NONE, key.bytes, 0, key.len, reader.value, expiry)
-    } else if (reader.len <= COPIED_LEN_MAX) {
-      reader.take()
-      strings.store(db, NONE, key.bytes, 0, key.len, reader.bytes, reader.pos, reader.len, expiry)
-    } else loadLong(reader, db, key, expiry)
+    if (reader.form === Form.INTEGER) return strings.makeInteger(key.bytes, 0, key.len, reader.value, expiry)
+    if (reader.len <= INT64_LEN_MAX) return loadShort(reader, key, expiry)
+    const entry = strings.make(key.bytes, 0, key.len, reader.len, expiry)
+    reader.takeInto(strings.bytes, strings.pos)
+    return entry
   }
 
-  function loadLong(reader: RdbReader, db: Database, key: LoadedKey, expiry: Int64 | undefined): void {
-    strings.add(db, key.bytes, 0, key.len, reader.len)
-    reader.takeInto(strings.bytes, strings.pos)
-    if (expiry !== undefined) db.setExpiry(db.lookup(key.bytes, 0, key.len), expiry)
+  /** A string that may read as an integer of more than 32 bits. */
+  function loadShort(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    reader.take()
+    const { bytes, pos, len } = reader
+    const integer = parseInt64(bytes, pos, len)
+    if (integer !== undefined) return strings.makeInteger(key.bytes, 0, key.len, integer, expiry)
+    const entry = strings.make(key.bytes, 0, key.len, len, expiry)
+    copyBytes(bytes, pos, strings.bytes, strings.pos, len)
+    return entry
   }
 
   function skip(_: number, reader: RdbReader): void {

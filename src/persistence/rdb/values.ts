@@ -3,7 +3,6 @@
  * A type that is added to the keyspace adds its record here. Of the RDB types that have one meaning, it writes the one
  * that the oldest Redis of interest reads, and reads them all. */
 
-import type { Database } from '../../keyspace/database.ts'
 import type { Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import type { Int64 } from '../../lib/int64.ts'
@@ -25,8 +24,8 @@ export interface ValueFormat {
   /** The RDB type that `save` writes this value as. */
   rdbType(entry: Ref): number
   save(entry: Ref, writer: RdbWriter): void
-  /** Reads a value and adds it for the key last looked up, which must not be there. Allocates. */
-  load(rdbType: number, reader: RdbReader, db: Database, key: LoadedKey, expiry: Int64 | undefined): void
+  /** Reads a value, and makes an entry of it that is in no database yet. Allocates. */
+  load(rdbType: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref
   /** Passes over a value. */
   skip(rdbType: number, reader: RdbReader): void
 }

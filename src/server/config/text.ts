@@ -53,6 +53,9 @@ export function globMatches(pattern: string, name: string, nocase: boolean): boo
 
 const ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'Permission denied',
+  EADDRINUSE: 'Address already in use',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
   EBUSY: 'Device or resource busy',
   EEXIST: 'File exists',
   EFBIG: 'File too large',
@@ -71,10 +74,15 @@ const ERRORS: Readonly<Record<string, string>> = {
   EXDEV: 'Invalid cross-device link',
 }
 
+/** What strerror would say of an error by its name. */
+export function nameText(name: string): string {
+  return ERRORS[name] ?? name
+}
+
 /** What strerror would say of an error thrown by Node's file functions. */
 export function errorText(error: unknown): string {
   const code = errorCode(error)
-  if (code !== undefined) return ERRORS[code] ?? code
+  if (code !== undefined) return nameText(code)
   return error instanceof Error ? error.message : String(error)
 }
 

@@ -1,5 +1,5 @@
-/* The sequence against a plain array of nodes, under random operations, with blocks so small that a few hundred nodes make
- * many levels. `verify` checks chain and tree after each operation, and the memory at the end. */
+/* The sequence against a plain array of nodes, under random operations, with blocks so small that a few hundred nodes
+ * make many levels. `verify` checks chain and tree after each operation, and the memory at the end. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Random } from '../../../src/lib/random.ts'
@@ -106,7 +106,7 @@ class Pair {
       expect(sequence.prev(item.node)).toBe(this.model[place - 1]?.node ?? NONE)
     })
     const elements = this.elements
-    for (let index = 0; index < elements; index += 1 + this.random.below(5)) this.verifyIndex(index)
+    for (let index = 0; index < elements; index += 1 + this.random.below(5 + (this.nodes >> 5))) this.verifyIndex(index)
     let payloads = 0
     for (const item of this.model) payloads += memory.capacity(item.payload)
     expect(memory.usedBytes).toBe(payloads + sequence.bytes(this.root))

@@ -1,10 +1,10 @@
-/* The sorted index against a sorted array, under random operations, with blocks so small that a few hundred members make
- * many levels. `verify` checks the tree after each operation, and the memory at the end. */
+/* The sorted index against a sorted array, under random operations, with blocks so small that a few hundred members
+ * make many levels. `verify` checks the tree after each operation, and the memory at the end. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { Random } from '../../../src/lib/random.ts'
-import { Memory, type Ref } from '../../../src/memory/memory.ts'
+import { Memory, NONE, type Ref } from '../../../src/memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../../src/structures/entry-head.ts'
 import { IndexCursor, SortedIndex } from '../../../src/structures/sorted-index.ts'
 import { createMember, setScore } from '../../../src/structures/zset-member.ts'
@@ -126,11 +126,39 @@ class Pair {
     const score = this.anyScore()
     expect(index.scoreRank(root, score, false)).toBe(model.filter((item) => item.score < score).length)
     expect(index.scoreRank(root, score, true)).toBe(model.filter((item) => item.score <= score).length)
+    this.verifySeek(
+      random.below(2) === 0,
+      () => index.scoreRank(root, score, true),
+      (cursor) => {
+        index.seekScore(root, score, true, cursor)
+      },
+    )
+    this.verifySeek(
+      random.below(2) === 0,
+      () => index.scoreRank(root, score, false),
+      (cursor) => {
+        index.seekScore(root, score, false, cursor)
+      },
+    )
     if (model.length === 0) return
     const rank = random.below(model.length)
     const item = model[rank]!
     expect(index.rank(root, item.score, item.ref)).toBe(rank)
     expect(index.at(root, rank)).toBe(item.ref)
+  }
+
+  /** A cursor that was placed lies where the rank says, and goes on from there either way, also from behind the end. */
+  verifySeek(forward: boolean, rankOf: () => number, seek: (cursor: IndexCursor) => void): void {
+    const rank = rankOf()
+    seek(this.cursor)
+    expect(this.cursor.member).toBe(this.model[rank]?.ref ?? NONE)
+    if (forward) this.cursor.next()
+    else this.cursor.prev()
+    const after = forward ? Math.min(rank + 1, this.count) : rank - 1
+    expect(this.cursor.member).toBe(this.model[after]?.ref ?? NONE)
+    if (forward) this.cursor.prev()
+    else this.cursor.next()
+    expect(this.cursor.member).toBe(this.model[forward ? after - 1 : rank]?.ref ?? NONE)
   }
 
   verifyLex(text: string): void {
@@ -139,6 +167,14 @@ class Pair {
     const before = model.filter((item) => item.text < text).length
     expect(index.lexRank(root, bytes, 2, text.length, false)).toBe(before)
     expect(index.lexRank(root, bytes, 2, text.length, true)).toBe(before + (this.texts.has(text) ? 1 : 0))
+    const inclusive = this.random.below(2) === 0
+    this.verifySeek(
+      inclusive,
+      () => index.lexRank(root, bytes, 2, text.length, inclusive),
+      (cursor) => {
+        index.seekLex(root, bytes, 2, text.length, inclusive, cursor)
+      },
+    )
   }
 
   /** Walks some steps from a random rank, either way. */
@@ -149,7 +185,7 @@ class Pair {
     for (const step of [1, -1]) {
       index.seek(root, rank, cursor)
       for (let at = rank, left = steps; left > 0; at += step, left--) {
-        expect(cursor.member).toBe(model[at]?.ref ?? 0)
+        expect(cursor.member).toBe(model[at]?.ref ?? NONE)
         if (model[at] === undefined) break
         expect(Object.is(cursor.score, model[at]!.score)).toBe(true)
         if (step > 0) cursor.next()
@@ -167,7 +203,7 @@ class Pair {
     })
     let members = 0
     for (const item of this.model) members += this.memory.capacity(item.ref)
-    expect(this.memory.usedBytes).toBe(members + this.index.bytesOf(this.root))
+    expect(this.memory.usedBytes).toBe(members + this.index.bytes(this.root))
   }
 
   dismantle(): void {
@@ -283,7 +319,7 @@ describe('random operations agree with a sorted array', () => {
 })
 
 describe('the space taken', () => {
-  const bytesPerMember = (pair: Pair): number => pair.index.bytesOf(pair.root) / pair.count
+  const bytesPerMember = (pair: Pair): number => pair.index.bytes(pair.root) / pair.count
 
   test('is at most 15.5 bytes a member that came in random order, 13 for those that came in order', () => {
     for (const order of ['random', 'ascending', 'descending']) {
@@ -295,7 +331,7 @@ describe('the space taken', () => {
         const score = order === 'random' ? random.fraction() : order === 'ascending' ? number : -number
         index.insert(root, score, createMember(memory, score, fromLatin1(`${number}`), 0, 5))
       }
-      expect(index.bytesOf(root) / 60_000).toBeLessThan(order === 'random' ? 15.5 : 13)
+      expect(index.bytes(root) / 60_000).toBeLessThan(order === 'random' ? 15.5 : 13)
     }
   })
 
@@ -313,7 +349,7 @@ describe('the space taken', () => {
     const pair = new Pair(4, 83, 49)
     const sizes = [1, 3, 10].map((count) => {
       while (pair.count < count) pair.insert(1, `${pair.count}`)
-      return pair.index.bytesOf(pair.root)
+      return pair.index.bytes(pair.root)
     })
     expect(sizes[0]).toBeLessThanOrEqual(96)
     expect(sizes[1]).toBeLessThanOrEqual(96)
@@ -325,6 +361,11 @@ test('an empty index has no ranks, and can be filled again', () => {
   const pair = new Pair(1, 2, 3)
   expect(pair.index.scoreRank(pair.root, 1, true)).toBe(0)
   expect(pair.index.lexRank(pair.root, fromLatin1('a'), 0, 1, true)).toBe(0)
+  pair.index.seekScore(pair.root, 1, false, pair.cursor)
+  for (const step of ['next', 'prev', 'prev', 'next'] as const) {
+    expect(pair.cursor.member).toBe(NONE)
+    pair.cursor[step]()
+  }
   for (let round = 0; round < 3; round++) {
     for (let number = 0; number < 50; number++) pair.insert(number % 7, `${number}`)
     pair.verifyWhole()
@@ -346,7 +387,7 @@ test('two indexes share one instance, and an iteration of one bears changes of t
   }
   const cursor = new IndexCursor(memory)
   let met = 0
-  for (index.seek(source, 0, cursor); cursor.member !== 0; cursor.next()) {
+  for (index.seek(source, 0, cursor); cursor.member !== NONE; cursor.next()) {
     expect(cursor.member).toBe(members[met++])
     index.insert(target, cursor.score, cursor.member)
   }

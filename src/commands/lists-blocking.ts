@@ -1,0 +1,117 @@
+/* The list commands that wait for an element when there is none: each does what its namesake does, or waits. */
+
+import { Type } from '../keyspace/entry.ts'
+import { NONE } from '../memory/memory.ts'
+import { type Blocker, timeoutOf } from './blocking.ts'
+import { type Call, REFUSED } from './call.ts'
+import {
+  type Command,
+  type CommandGroup,
+  double,
+  Flag,
+  group,
+  integer,
+  key,
+  many,
+  oneOf,
+  optional,
+} from './definition.ts'
+import { popElement } from './lists.ts'
+import { endOf, moveElement, popFirst, popping, readPopping } from './lists-move.ts'
+
+function blockingPop(call: Call, blocker: Blocker, first: boolean): void {
+  const keyCount = call.argc - 2
+  const timeoutMs = timeoutOf(call, call.argc - 1)
+  if (timeoutMs === undefined) return
+  for (let index = 1; index <= keyCount; index++) {
+    const entry = call.writeKey(index, Type.LIST)
+    if (entry === REFUSED) return
+    if (entry === NONE) continue
+    call.reply.array(2)
+    call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
+    return popElement(call, index, entry, first)
+  }
+  if (!blocker.block(call, Type.LIST, 1, keyCount, timeoutMs)) call.reply.nullArray()
+}
+
+function blmpop(call: Call, blocker: Blocker): void {
+  if (!readPopping(call, 2)) return
+  const timeoutMs = timeoutOf(call, 1)
+  if (timeoutMs === undefined || popFirst(call)) return
+  if (!blocker.block(call, Type.LIST, popping.firstKey, popping.keyCount, timeoutMs)) call.reply.nullArray()
+}
+
+function blockingMove(call: Call, blocker: Blocker, fromFirst: boolean, toFirst: boolean): void {
+  const timeoutMs = timeoutOf(call, call.argc - 1)
+  if (timeoutMs === undefined) return
+  const source = call.writeKey(1, Type.LIST)
+  if (source === REFUSED) return
+  if (source !== NONE) moveElement(call, source, fromFirst, toFirst)
+  else if (!blocker.block(call, Type.LIST, 1, 1, timeoutMs)) call.reply.nullBulk()
+}
+
+function blmove(call: Call, blocker: Blocker): void {
+  const fromFirst = endOf(call, 3)
+  const toFirst = fromFirst === undefined ? undefined : endOf(call, 4)
+  if (fromFirst !== undefined && toFirst !== undefined) blockingMove(call, blocker, fromFirst, toFirst)
+}
+
+export const blockingListCommands = (blocker: Blocker): readonly Command[] =>
+  group('list', {
+    BLMOVE: {
+      summary: 'Moves an element from one list to another, waiting for one if there is none.',
+      since: '6.2.0',
+      complexity: 'O(1)',
+      flags: Flag.WRITE | Flag.DENYOOM | Flag.BLOCKING,
+      args: [
+        key('RW access delete', 'source'),
+        key('RW insert', 'destination'),
+        oneOf('wherefrom', 'LEFT', 'RIGHT'),
+        oneOf('whereto', 'LEFT', 'RIGHT'),
+        double('timeout'),
+      ],
+      run: (call) => blmove(call, blocker),
+    },
+    BLMPOP: {
+      summary: 'Takes elements from the first list that has any, waiting for one if none has.',
+      since: '7.0.0',
+      complexity: 'O(N+M), N keys, M elements returned',
+      flags: Flag.WRITE | Flag.BLOCKING,
+      args: [
+        double('timeout'),
+        integer('numkeys'),
+        many(key('RW access delete')),
+        oneOf('where', 'LEFT', 'RIGHT'),
+        optional(integer('COUNT count')),
+      ],
+      run: (call) => blmpop(call, blocker),
+    },
+    BLPOP: {
+      summary: 'Takes the first element of the first list that has any, waiting for one if none has.',
+      since: '2.0.0',
+      complexity: 'O(N), N keys',
+      flags: Flag.WRITE | Flag.BLOCKING,
+      args: [many(key('RW access delete')), double('timeout')],
+      history: [['6.0.0', 'The timeout may have a fraction.']],
+      run: (call) => blockingPop(call, blocker, true),
+    },
+    BRPOP: {
+      summary: 'Takes the last element of the first list that has any, waiting for one if none has.',
+      since: '2.0.0',
+      complexity: 'O(N), N keys',
+      flags: Flag.WRITE | Flag.BLOCKING,
+      args: [many(key('RW access delete')), double('timeout')],
+      history: [['6.0.0', 'The timeout may have a fraction.']],
+      run: (call) => blockingPop(call, blocker, false),
+    },
+    BRPOPLPUSH: {
+      summary: 'Moves the last element of a list to the front of another, waiting for one if there is none.',
+      since: '2.2.0',
+      complexity: 'O(1)',
+      flags: Flag.WRITE | Flag.DENYOOM | Flag.BLOCKING,
+      args: [key('RW access delete', 'source'), key('RW insert', 'destination'), double('timeout')],
+      history: [['6.0.0', 'The timeout may have a fraction.']],
+      deprecated: { since: '6.2.0', use: '`BLMOVE` with the `RIGHT` and `LEFT` arguments' },
+      run: (call) => blockingMove(call, blocker, false, true),
+    },
+  } satisfies CommandGroup)

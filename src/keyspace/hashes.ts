@@ -1,0 +1,300 @@
+/* Hashes: the values of type hash, in two forms behind one set of operations.
+ *
+ *   LISTPACK   value: root of a listpack      field, value, field, value …: up to hash-max-listpack-entries fields,
+ *                                             nothing above hash-max-listpack-value bytes
+ *   TABLE      value: root of a table         whose entries are hash-fields.ts's
+ *
+ * A hash becomes a table when a field or a value asks for it, as in Redis, and never goes back. An operation that moves
+ * the root writes it into the entry, so that an entry's ref stays good whatever happens to its fields. */
+import { assert } from '../lib/assert.ts'
+import { Digest } from '../lib/digest.ts'
+import type { Int64 } from '../lib/int64.ts'
+import { randomBelow } from '../lib/random.ts'
+import { hashBytes } from '../lib/siphash.ts'
+import { type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
+import { SCAN_END, Table } from '../structures/table.ts'
+import { type Entries, HashEncoding, Type } from './entry.ts'
+import { HashFields } from './hash-fields.ts'
+import { HashWalk } from './hash-walk.ts'
+import type { Kind } from './kinds.ts'
+import { type Doom, freeTable, tableBytes } from './table-values.ts'
+
+export class Hashes {
+  /** hash-max-listpack-entries, hash-max-listpack-value. */
+  listpackCountMax = 512
+  listpackLenMax = 64
+  /** The tables of large hashes: not the keyspace's, so that what that one has found stays found. */
+  readonly table: Table
+  readonly fields: HashFields
+  /** The value that `find` met: an integer, or bytes. Dead after any change. */
+  isInteger = false
+  bytes: Uint8Array
+  pos = 0
+  len = 0
+  private readonly entries: Entries
+  private readonly memory: Memory
+  private readonly listpacks: Listpacks
+  private readonly doom: Doom
+  /** For commands; conversions have their own. */
+  readonly walk: HashWalk
+  private readonly inner: HashWalk
+
+  constructor(entries: Entries, doom: Doom) {
+    this.entries = entries
+    this.memory = entries.memory
+    this.table = new Table(entries.memory)
+    this.fields = new HashFields(entries.memory)
+    this.listpacks = new Listpacks(entries.memory)
+    this.doom = doom
+    this.walk = new HashWalk(entries)
+    this.inner = new HashWalk(entries)
+    this.bytes = entries.memory.bytes[0]!
+  }
+
+  private root(entry: Ref): Ref {
+    return this.entries.value(entry) as Ref
+  }
+
+  /** Fields of the hash. */
+  size(entry: Ref): number {
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.TABLE) return this.table.count(root)
+    return this.listpacks.count(root) >>> 1
+  }
+
+  /** Makes an entry with an empty hash, for the caller to fill and to put somewhere. Allocates. */
+  create(encoding: number, keyBytes: Uint8Array, keyPos: number, keyLen: number, expected = 0): Ref {
+    const entry = this.entries.create(Type.HASH, encoding, 0, keyBytes, keyPos, keyLen, 0)
+    this.entries.setValue(entry, this.createRoot(encoding, expected))
+    return entry
+  }
+
+  private createRoot(encoding: number, expected: number): Ref {
+    if (encoding === HashEncoding.LISTPACK) return this.listpacks.create()
+    const root = this.table.create(expected)
+    this.table.reserve(root, expected)
+    return root
+  }
+
+  /** The arguments from `first` up to `after`, fields and values, are about to be set: makes the hash a table if there
+   *  are too many, or one is too long. Allocates. */
+  expect(entry: Ref, bytes: Uint8Array, len: Int32Array, first: number, after: number): void {
+    if (this.entries.encoding(entry) !== HashEncoding.LISTPACK) return
+    const count = (after - first) >>> 1
+    if (count > this.listpackCountMax) return this.toTable(entry, Math.max(count, this.size(entry)))
+    let total = 0
+    for (let index = first; index < after; index++) {
+      if (len[index]! > this.listpackLenMax) return this.toTable(entry, this.size(entry) + count)
+      total += len[index]!
+    }
+    DEV: assert(bytes.length >= total, 'the arguments lie in the bytes')
+    if (!this.listpacks.safeToAdd(this.root(entry), total)) this.toTable(entry, this.size(entry) + count)
+  }
+
+  /** Whether the hash has the field; its value is in `isInteger`, `bytes`, `pos`, `len` then, or `integer`. */
+  find(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.TABLE) {
+      const field = this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
+      if (field === NONE) return false
+      this.locate(field)
+      return true
+    }
+    const { listpacks } = this
+    const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 1)
+    if (off === NO_ELEMENT) return false
+    listpacks.get(root, listpacks.next(root, off))
+    this.isInteger = listpacks.isInteger
+    this.bytes = listpacks.bytes
+    this.pos = listpacks.pos
+    this.len = listpacks.len
+    return true
+  }
+
+  private locate(field: Ref): void {
+    const { fields } = this
+    fields.locate(field)
+    this.isInteger = false
+    this.bytes = fields.bytes
+    this.pos = fields.pos
+    this.len = fields.len
+  }
+
+  /** The value that `find` met, which `isInteger`. */
+  get integer(): Int64 {
+    return this.listpacks.integer
+  }
+
+  has(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.TABLE) {
+      return this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len)) !== NONE
+    }
+    return this.listpacks.find(root, this.listpacks.first(root), bytes, pos, len, 1) !== NO_ELEMENT
+  }
+
+  /** Sets a field; whether it is new. The value must not lie in the hash itself. Allocates. */
+  set(
+    entry: Ref,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+    valueBytes: Uint8Array,
+    valuePos: number,
+    valueLen: number,
+  ): boolean {
+    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) {
+      const most = this.listpackLenMax
+      if (len <= most && valueLen <= most) {
+        return this.setInListpack(entry, bytes, pos, len, valueBytes, valuePos, valueLen)
+      }
+      this.toTable(entry, this.size(entry) + 1)
+    }
+    const { table, fields } = this
+    const root = this.root(entry)
+    const hash = hashBytes(bytes, pos, len)
+    const found = table.find(root, bytes, pos, len, hash)
+    if (found === NONE) {
+      table.insert(root, fields.create(bytes, pos, len, valueBytes, valuePos, valueLen), hash)
+      return true
+    }
+    if (fields.overwrite(found, valueBytes, valuePos, valueLen)) return false
+    table.replaceFound(fields.create(bytes, pos, len, valueBytes, valuePos, valueLen))
+    fields.free(found)
+    return false
+  }
+
+  private setInListpack(
+    entry: Ref,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+    valueBytes: Uint8Array,
+    valuePos: number,
+    valueLen: number,
+  ): boolean {
+    const { listpacks, entries } = this
+    let root = this.root(entry)
+    const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 1)
+    if (off !== NO_ELEMENT) {
+      entries.setValue(entry, listpacks.replace(root, listpacks.next(root, off), valueBytes, valuePos, valueLen))
+      return false
+    }
+    root = listpacks.append(root, bytes, pos, len)
+    root = listpacks.append(root, valueBytes, valuePos, valueLen)
+    entries.setValue(entry, root)
+    const count = listpacks.count(root) >>> 1
+    if (count > this.listpackCountMax) this.toTable(entry, count)
+    return true
+  }
+
+  /** Deletes a field; whether it was there. The hash may be empty then. */
+  delete(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    const { table, listpacks } = this
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.TABLE) {
+      const field = table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
+      if (field === NONE) return false
+      table.removeFound(root)
+      this.fields.free(field)
+      return true
+    }
+    const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 1)
+    if (off === NO_ELEMENT) return false
+    this.entries.setValue(entry, listpacks.deleteFrom(root, off, 2))
+    return true
+  }
+
+  /** Chooses a field, each with the same probability, of a hash that is not empty: the offset of the field in the
+   *  listpack, or the ref of the field in the table; never 0. */
+  pick(entry: Ref): number {
+    const { listpacks } = this
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.TABLE) return this.table.random(root)
+    return listpacks.seek(root, randomBelow(listpacks.count(root) >>> 1) << 1)
+  }
+
+  private toTable(entry: Ref, expected: number): void {
+    const { table, inner: walk, fields } = this
+    const source = this.root(entry)
+    const target = this.createRoot(HashEncoding.TABLE, expected)
+    for (walk.begin(entry); walk.next(); ) {
+      walk.locate()
+      const field = fields.create(walk.bytes, walk.pos, walk.len, walk.valueBytes, walk.valuePos, walk.valueLen)
+      table.insert(target, field, hashBytes(walk.bytes, walk.pos, walk.len))
+    }
+    this.memory.free(source)
+    this.entries.setEncoding(entry, HashEncoding.TABLE)
+    this.entries.setValue(entry, target)
+  }
+
+  // What a kind does.
+
+  freeValue(entry: Ref): void {
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) this.memory.free(root)
+    else freeTable(this.table, root, (field) => this.fields.free(field), this.doom)
+  }
+
+  valueBytes(entry: Ref): number {
+    const root = this.root(entry)
+    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) return this.memory.capacity(root)
+    return tableBytes(this.memory, this.table, root, (field) => this.fields.blockOf(field))
+  }
+
+  /** Gives `target`, an entry of the same encoding without a value, a copy of `source`'s. Allocates. */
+  copyValue(source: Ref, target: Ref): void {
+    const { entries, table, inner: walk, fields } = this
+    const root = this.root(source)
+    if (entries.encoding(source) === HashEncoding.LISTPACK) return entries.setValue(target, this.listpacks.copy(root))
+    const copy = this.createRoot(HashEncoding.TABLE, table.count(root))
+    for (walk.begin(source); walk.next(); ) {
+      const field = fields.create(walk.bytes, walk.pos, walk.len, walk.valueBytes, walk.valuePos, walk.valueLen)
+      table.insert(copy, field, hashBytes(walk.bytes, walk.pos, walk.len))
+    }
+    entries.setValue(target, copy)
+  }
+
+  verify(entry: Ref): void {
+    const { table, listpacks } = this
+    const root = this.root(entry)
+    assert(this.size(entry) > 0, 'there are no empty hashes')
+    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) {
+      listpacks.verify(root)
+      assert(listpacks.count(root) % 2 === 0, 'each field has a value')
+      return
+    }
+    table.verify(root)
+    for (let position = 0; position !== SCAN_END; ) {
+      position = table.scan(root, position)
+      for (let index = 0; index < table.foundCount; index++) this.fields.verify(table.found[index]! as Ref)
+    }
+  }
+}
+
+const ENCODING_NAMES = ['listpack', 'hashtable']
+
+export function hashKind(hashes: Hashes, entries: Entries): Kind {
+  const walk = new HashWalk(entries)
+  const pair = new Digest()
+  return {
+    type: Type.HASH,
+    name: 'hash',
+    encodingName: (entry) => ENCODING_NAMES[entries.encoding(entry)]!,
+    freeValue: (entry) => hashes.freeValue(entry),
+    valueBytes: (entry) => hashes.valueBytes(entry),
+    copyValue: (source, target) => hashes.copyValue(source, target),
+    length: (entry) => hashes.size(entry),
+    digest: (entry, into) => {
+      for (walk.begin(entry); walk.next(); ) {
+        walk.locate()
+        pair.reset()
+        pair.mix(walk.bytes, walk.pos, walk.len)
+        pair.mix(walk.valueBytes, walk.valuePos, walk.valueLen)
+        into.xorDigest(pair)
+      }
+    },
+    verify: (entry) => hashes.verify(entry),
+  }
+}
