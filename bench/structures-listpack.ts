@@ -1,8 +1,9 @@
-/* What listpacks and intsets cost, in nanoseconds. The figures in the essays of src/structures/listpack.ts and intset.ts
+/* What listpacks and intsets cost, in nanoseconds: samples are short, so that some fall between what else the machine
+ * does, and the fastest is what counts. The figures in the essays of src/structures/listpack.ts and intset.ts
  * come from here. Asserts must be dropped as in production, so it is bundled first:
  *
  *   npx esbuild bench/structures-listpack.ts --bundle --platform=node --format=esm --drop-labels=DEV --minify-syntax \
- *     --log-level=warning | node --input-type=module -                        */
+ *     --log-level=warning | node --input-type=module - */
 import { Random } from '../src/lib/random.ts'
 import { Memory, type Ref } from '../src/memory/memory.ts'
 import { Intsets } from '../src/structures/intset.ts'
@@ -159,7 +160,7 @@ function finding(): void {
       ref = listpacks.append(ref, fields.bytes, fields.pos[at]!, fields.len[at]!)
       ref = listpacks.append(ref, values.bytes, values.pos[at]!, values.len[at]!)
     }
-    measure(`find ${name} in 128 pairs (64 looked at, or 128)`, shuffled.length, () => {
+    measure(`find ${name} in 128 pairs`, shuffled.length, () => {
       let sum = 0
       for (let at = 0; at < shuffled.length; at++) {
         const which = shuffled[at]!

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { load } from './server/config/load.ts'
-import { openLog } from './server/log.ts'
+import { LOG_LEVELS, openLog } from './server/log.ts'
+import { removePidFile, writePidFile } from './server/pid-file.ts'
 import { Server } from './server/server.ts'
 import { VERSION } from './version.ts'
 
@@ -34,7 +35,12 @@ if (loaded.action === 'exit') {
 } else {
   const { config } = loaded
   const log = await openLog(config.choice('loglevel'), config.text('logfile') ?? '')
-  const server = new Server({ config, log, configFile: loaded.file, exit: (code) => process.exit(code) })
+  config.onChange('loglevel', () => (log.level = LOG_LEVELS[config.choice('loglevel')] ?? 'info'))
+  const exit = (code: number): void => {
+    if (code === 0) removePidFile(config, log)
+    process.exit(code)
+  }
+  const server = new Server({ config, log, configFile: loaded.file, exit })
   for (const [from, to] of renames) {
     const error = server.table.rename(from, to)
     if (error !== undefined) {
@@ -45,9 +51,14 @@ if (loaded.action === 'exit') {
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
   if (!server.start()) process.exit(1)
+  writePidFile(config, log)
   log.info('Server initialized')
-  log.info(`Ready to accept connections tcp port ${server.listener.port}`)
+  const { port, unixSocket } = server.listener
+  if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
+  if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => server.shutdown.signalled(signal))
   }
+  // The terminal it was started from has gone: no reason to end, and without saving at that.
+  process.on('SIGHUP', () => {})
 }

@@ -60,10 +60,10 @@ export class Call {
     return equalsIgnoreCase(this.bytes, this.pos[index]!, this.len[index]!, upper)
   }
 
-  /** The argument as latin1: a string with a character a byte, or the beginning of one that is absurdly long. Not for
-   *  hot commands. */
-  string(index: number): string {
-    return latin1(this.bytes, this.pos[index]!, Math.min(this.len[index]!, STRING_LEN_MAX))
+  /** The argument as latin1: a string with a character a byte, or the beginning of one that is longer than `lenMax`.
+   *  Not for hot commands. */
+  string(index: number, lenMax = STRING_LEN_MAX): string {
+    return latin1(this.bytes, this.pos[index]!, Math.min(this.len[index]!, lenMax))
   }
 
   /** A copy of the argument's bytes. Not for hot commands. */

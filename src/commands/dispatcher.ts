@@ -7,7 +7,14 @@
  * admissions registered for them decide. So nobody pays for a check that cannot fail. */
 import { performance } from 'node:perf_hooks'
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import { type ErrorReply, NO_AUTH, unknownCommand, unknownSubcommand, wrongArity } from '../protocol/errors.ts'
+import {
+  type ErrorReply,
+  NO_AUTH,
+  SHOWN_LEN_MAX,
+  unknownCommand,
+  unknownSubcommand,
+  wrongArity,
+} from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { CommandTable } from './command-table.ts'
 import { type Command, Flag } from './definition.ts'
@@ -20,10 +27,12 @@ export const ServerGate = {
   MONITORED: 1 << 1,
   OUT_OF_MEMORY: 1 << 2,
   LOADING: 1 << 3,
+  /** Keys that clients wait for have become ready. */
+  KEYS_READY: 1 << 4,
 } as const
 
 /** Gates that commands must be let through; the others are looked at when they have run. */
-const ADMITTED = ~ServerGate.MONITORED
+const ADMITTED = ~(ServerGate.MONITORED | ServerGate.KEYS_READY)
 
 /** What an admission decides. */
 export const Admission = {
@@ -40,8 +49,8 @@ export type Admit = (call: Call, command: Command) => Admission
 
 /** Told of commands that were slow, and of each one while somebody watches. */
 export interface DispatchObserver {
-  /** A command took at least `slowUs`. */
-  slow(call: Call, command: Command, durationUs: number): void
+  /** A command took at least `slowUs`. `call` is null if its arguments cannot be told any more. */
+  slow(call: Call | null, command: Command, durationUs: number): void
 }
 
 const MARK = 0
@@ -70,6 +79,8 @@ export class Dispatcher {
   /** Ids of the commands that have run since the last lap. */
   private readonly group = new Int32Array(GROUP_MAX)
   private groupCount = 0
+  /** Where in the bytes of the read the last of them is named. */
+  private groupPos = 0
   /** How many commands there had been when the run began. */
   private runFirst = 0
   /** The longest run so far, in milliseconds and in commands. */
@@ -169,10 +180,15 @@ export class Dispatcher {
     this.perform(call, command)
     this.grouping = grouping
     const durationUs = this.lap()
+    if (!call.session.blocked) this.book(call, command, durationUs)
+    this.setTime()
+    if ((this.gates & ServerGate.KEYS_READY) !== 0) this.onKeysReady?.(call)
+  }
+
+  private book(call: Call, command: Command, durationUs: number): void {
     this.statistics.lapUs[0] = durationUs
     this.statistics.record(command.id)
     if (durationUs >= this.slowUs) this.observer?.slow(call, command, durationUs)
-    this.setTime()
   }
 
   private perform(call: Call, command: Command): void {
@@ -197,19 +213,34 @@ export class Dispatcher {
   private runGrouped(call: Call, command: Command): void {
     const written = call.reply.length
     this.perform(call, command)
-    this.group[this.groupCount++] = command.id
+    this.group[this.groupCount] = command.id
+    this.groupPos = call.pos[0]!
+    if (!call.session.blocked) this.groupCount++ // who waits is booked when the wait has ended
     const moved = call.reply.length - written + call.len[call.argc - 1]!
-    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX) this.endGroup(call)
+    const keysReady = (this.gates & ServerGate.KEYS_READY) !== 0
+    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX || keysReady) this.endGroup(call)
+    if (keysReady) this.serveReady(call)
+  }
+
+  private serveReady(call: Call): void {
+    this.grouping = false
+    this.onKeysReady?.(call)
+    this.grouping = true
   }
 
   private endGroup(call: Call): void {
+    if (this.groupCount === 0) return
     const totalUs = this.lap()
     const { group, statistics } = this
     const count = this.groupCount
     statistics.lapUs[0] = totalUs / count
     for (let index = 0; index < count; index++) statistics.record(group[index]!)
     this.groupCount = 0
-    if (totalUs >= this.slowUs) this.observer?.slow(call, this.table.all[group[count - 1]!]!, totalUs)
+    if (totalUs >= this.slowUs) {
+      // The call may be that of the next request by now: its arguments are not to be shown as those of this one.
+      const isLast = call.pos[0] === this.groupPos
+      this.observer?.slow(isLast ? call : null, this.table.all[group[count - 1]!]!, totalUs)
+    }
     this.setTime()
   }
 
@@ -232,7 +263,9 @@ export class Dispatcher {
     if (command === undefined) return this.refuseUnknown(call)
     if (command.subcommands.length > 0 && argc > 1) {
       const subcommand = this.table.subcommand(command, bytes, pos[1]!, len[1]!)
-      if (subcommand === undefined) return this.refuse(call, null, unknownSubcommand(call.string(1), command.name))
+      if (subcommand === undefined) {
+        return this.refuse(call, null, unknownSubcommand(call.string(1, SHOWN_LEN_MAX), command.name))
+      }
       command = subcommand
     }
     call.command = command
@@ -254,6 +287,9 @@ export class Dispatcher {
   /** Told of requests that come from an HTTP client, which are not answered. */
   onForeignProtocol: ((call: Call) => void) | null = null
 
+  /** Told of every command that has ended while KEYS_READY is set. */
+  onKeysReady: ((call: Call) => void) | null = null
+
   /** Told of every command that has run while MONITORED is set. */
   onMonitored: ((call: Call, command: Command) => void) | null = null
 
@@ -264,8 +300,8 @@ export class Dispatcher {
       return null
     }
     const args: string[] = []
-    for (let index = 1; index < call.argc && index < 44; index++) args.push(call.string(index))
-    return this.refuse(call, null, unknownCommand(call.string(0), args))
+    for (let index = 1; index < call.argc && index < 44; index++) args.push(call.string(index, SHOWN_LEN_MAX))
+    return this.refuse(call, null, unknownCommand(call.string(0, SHOWN_LEN_MAX), args))
   }
 
   private admit(call: Call, command: Command): Admission {

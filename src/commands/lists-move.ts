@@ -1,7 +1,6 @@
 /* List commands that move an element from one list to another, or take from the first of several that has any. */
 
 import { Type } from '../keyspace/entry.ts'
-import { toNumber } from '../lib/int64.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { COUNT_NOT_POSITIVE, NUMKEYS_NOT_POSITIVE, SYNTAX, WRONG_TYPE } from '../protocol/errors.ts'
 import { type Call, REFUSED } from './call.ts'
@@ -32,7 +31,7 @@ export function moveElement(call: Call, source: Ref, fromFirst: boolean, toFirst
   reply.bulk(lists.kept, 0, keptLen)
   const isEmpty = lists.length(source) === 0
   afterRemoval(call, 1, source, false)
-  if (keyspace.hasListeners) call.tell(2, pushEvent(toFirst))
+  call.tell(2, pushEvent(toFirst))
   tellPopped(call, 1, fromFirst, 1, isEmpty)
 }
 

@@ -4,8 +4,8 @@
 import { Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
 import { compareInt64, toNumber } from '../lib/int64.ts'
-import { NONE, type Ref } from '../memory/memory.ts'
-import { type ErrorReply, NOT_POSITIVE } from '../protocol/errors.ts'
+import { NONE, posOf, type Ref } from '../memory/memory.ts'
+import { type ErrorReply, NOT_POSITIVE, wrongArity } from '../protocol/errors.ts'
 import { NO_ELEMENT } from '../structures/listpack.ts'
 import { type Call, REFUSED } from './call.ts'
 import { type CommandGroup, Flag, group, integer, key, many, optional, string } from './definition.ts'
@@ -68,15 +68,27 @@ export function replyElements(call: Call, entry: Ref, index: number, count: numb
       left--
       continue
     }
-    const block = lists.block
-    let off = lists.off
-    do {
-      off = listpacks.locate(block, off)
-      reply.bulk(listpacks.bytes, listpacks.pos, listpacks.len)
-      left--
-    } while (left > 0 && off !== NO_ELEMENT)
+    left -= replyBlock(call, lists.block, lists.off, left)
     if (left > 0) lists.advanceBlock()
   }
+}
+
+/** Replies with up to `count` elements of a listpack from the one at `from` on; answers how many there were. */
+function replyBlock(call: Call, block: Ref, from: number, count: number): number {
+  const { reply, keyspace } = call
+  const { listpacks } = keyspace.lists
+  const bytes = keyspace.memory.bytesOf(block)
+  const start = posOf(block)
+  let left = count
+  for (let off = from; off !== NO_ELEMENT; ) {
+    left -= reply.bulkRun(bytes, start + off, left)
+    off = listpacks.elementAt(block, reply.runEnd - start)
+    if (left === 0 || off === NO_ELEMENT) break
+    off = listpacks.locate(block, off)
+    reply.bulk(listpacks.bytes, listpacks.pos, listpacks.len)
+    if (--left === 0) break
+  }
+  return count - left
 }
 
 /** Takes up to `count` elements from an end of the list last looked up, replies with them, and tells of it. */
@@ -109,6 +121,7 @@ export function popElement(call: Call, key: number, entry: Ref, first: boolean):
 }
 
 function pop(call: Call, first: boolean): void {
+  if (call.argc > 3) return call.reply.error(wrongArity(first ? 'lpop' : 'rpop'))
   const isCounted = call.argc > 2
   const count = isCounted ? atLeast(call, 2, 0, NOT_POSITIVE) : 1
   if (count === undefined) return

@@ -47,6 +47,7 @@ function popSeveral(call: Call): void {
   const count = Math.min(toNumber(given), size)
   reply.set(count)
   if (count === size) {
+    keyspace.stats.hits++ // Redis looks the set up once more to reply with it
     replyMembers(call, entry)
     db.remove(entry)
   } else if (entries.encoding(entry) === SetEncoding.LISTPACK) popWalking(call, entry, count)
@@ -90,7 +91,7 @@ function popAllBut(call: Call, entry: Ref, remaining: number): void {
   const kept = sets.create(isIntset ? SetEncoding.INTSET : SetEncoding.LISTPACK, call.bytes, 0, 0)
   for (let left = remaining; left > 0; left--) {
     sets.pick(entry)
-    sets.add(kept, sets.bytes, sets.pos, sets.len)
+    sets.add(kept, sets.bytes, sets.pos, sets.len) // finds no such member there: what was picked stays found
     sets.removePicked(entry)
   }
   replyMembers(call, entry)

@@ -5,21 +5,19 @@
  * change what they find. After a lookup that found, the table still knows the slot: `replace` and `remove` mean that
  * entry.
  *
- * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those (from the process's epoch on, so
- * that it stays exact); each of them has a record in the index at or before its time. */
+ * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those; each of them has a record in the
+ * index at or before its time. */
 import { assert } from '../lib/assert.ts'
 import { type Int64, toNumber } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { SCAN_END } from '../structures/table.ts'
+import { DueSum } from './due-sum.ts'
 import { EntryFlag } from './entry.ts'
 import { Event } from './events.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import type { Keyspace } from './keyspace.ts'
 
-/** Far beyond any real TTL; sums of such are still exact. */
-const DUE_MAX = 2 ** 42
-const EPOCH_MS = Date.now()
 /** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
 const RANDOM_TRIES = 100
 /** The index may hold this many records above twice the expiring keys before it is built anew. */
@@ -31,7 +29,7 @@ export class Database {
   root: Ref
   /** Keys with an expiry. */
   expiring = 0
-  private dueSum = 0
+  private dueSum = new DueSum()
   private index: ExpiryIndex | null = null
   /** Where the rebuilding of the index has got to, in hash order; SCAN_END when none is under way. */
   private rebuiltTo = SCAN_END
@@ -47,6 +45,11 @@ export class Database {
   /** So many keys are about to be added: an empty database makes room for them at once. Allocates. */
   expect(keys: number): void {
     this.keyspace.table.reserve(this.root, keys)
+  }
+
+  /** Those that have not come by now will not come: their room is given back. */
+  expectNoMore(): void {
+    this.keyspace.table.tighten(this.root)
   }
 
   get size(): number {
@@ -244,7 +247,7 @@ export class Database {
     const { entries, memory } = this.keyspace
     const due = toNumber(entries.expiry(entry))
     this.expiring++
-    this.dueSum += clampDue(due)
+    this.dueSum.add(due)
     if (entries.isIndexed(entry)) return
     this.index ??= new ExpiryIndex(memory, this.keyspace.now)
     this.index.add(hash, due)
@@ -254,13 +257,13 @@ export class Database {
   /** The entry is about to lose its expiry, or to be freed. */
   forgetExpiry(entry: Ref): void {
     this.expiring--
-    this.dueSum -= clampDue(toNumber(this.keyspace.entries.expiry(entry)))
+    this.dueSum.subtract(toNumber(this.keyspace.entries.expiry(entry)))
   }
 
   /** Mean milliseconds until the expiring keys are due. */
   get averageTtl(): number {
     if (this.expiring === 0) return 0
-    return Math.max(0, Math.round(this.dueSum / this.expiring + EPOCH_MS - this.keyspace.now))
+    return Math.max(0, Math.round(this.dueSum.mean(this.expiring) - this.keyspace.now))
   }
 
   /** Takes away one record's worth of keys past their time; false when nothing is due. */
@@ -337,7 +340,7 @@ export class Database {
   begin(): void {
     this.root = this.keyspace.table.create()
     this.expiring = 0
-    this.dueSum = 0
+    this.dueSum = new DueSum()
     this.index = null
     this.rebuiltTo = SCAN_END
   }
@@ -363,7 +366,7 @@ export class Database {
     table.verify(this.root)
     this.index?.verify()
     let expiring = 0
-    let dueSum = 0
+    const dueSum = new DueSum()
     for (let position = 0; position !== SCAN_END; ) {
       position = table.scan(this.root, position)
       for (let index = 0; index < table.foundCount; index++) {
@@ -371,15 +374,11 @@ export class Database {
         this.keyspace.kindOf(entry).verify(entry)
         if (!entries.expires(entry)) continue
         expiring++
-        dueSum += clampDue(toNumber(entries.expiry(entry)))
+        dueSum.add(toNumber(entries.expiry(entry)))
         assert(entries.isIndexed(entry), 'an expiring key is in the index')
       }
     }
     assert(expiring === this.expiring, 'expiring keys are counted')
-    assert(dueSum === this.dueSum, 'the sum of the expiries is true')
+    assert(dueSum.equals(this.dueSum), 'the sum of the expiries is true')
   }
-}
-
-function clampDue(dueMs: number): number {
-  return Math.max(-DUE_MAX, Math.min(DUE_MAX, Math.trunc(dueMs) - EPOCH_MS))
 }

@@ -14,7 +14,7 @@ import { hashBytes } from '../lib/siphash.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
-import { type Entries, HashEncoding, Type } from './entry.ts'
+import { type Entries, EntryFlag, HashEncoding, Type } from './entry.ts'
 import { HashFields } from './hash-fields.ts'
 import { HashWalk } from './hash-walk.ts'
 import type { Kind } from './kinds.ts'
@@ -64,9 +64,17 @@ export class Hashes {
   }
 
   /** Makes an entry with an empty hash, for the caller to fill and to put somewhere. Allocates. */
-  create(encoding: number, keyBytes: Uint8Array, keyPos: number, keyLen: number, expected = 0): Ref {
-    const entry = this.entries.create(Type.HASH, encoding, 0, keyBytes, keyPos, keyLen, 0)
-    this.entries.setValue(entry, this.createRoot(encoding, expected))
+  create(encoding: number, keyBytes: Uint8Array, keyPos: number, keyLen: number, expected = 0, expiry?: Int64): Ref {
+    return this.adopt(encoding, this.createRoot(encoding, expected), keyBytes, keyPos, keyLen, expiry)
+  }
+
+  /** As `create`, of a root that there is already: a listpack or a table as a hash's are. */
+  adopt(encoding: number, root: Ref, keyBytes: Uint8Array, keyPos: number, keyLen: number, expiry?: Int64): Ref {
+    const { entries } = this
+    const flags = expiry === undefined ? 0 : EntryFlag.EXPIRES
+    const entry = entries.create(Type.HASH, encoding, flags, keyBytes, keyPos, keyLen, 0)
+    entries.setValue(entry, root)
+    if (expiry !== undefined) entries.setExpiry(entry, expiry)
     return entry
   }
 
@@ -77,9 +85,9 @@ export class Hashes {
     return root
   }
 
-  /** The arguments from `first` up to `after`, fields and values, are about to be set: makes the hash a table if there
-   *  are too many, or one is too long. Allocates. */
-  expect(entry: Ref, bytes: Uint8Array, len: Int32Array, first: number, after: number): void {
+  /** Fields and values of these lengths, those from `first` up to `after`, are about to be set: makes the hash a table
+   *  if there are too many, or one is too long. Allocates. */
+  expect(entry: Ref, len: Int32Array, first: number, after: number): void {
     if (this.entries.encoding(entry) !== HashEncoding.LISTPACK) return
     const count = (after - first) >>> 1
     if (count > this.listpackCountMax) return this.toTable(entry, Math.max(count, this.size(entry)))
@@ -88,8 +96,14 @@ export class Hashes {
       if (len[index]! > this.listpackLenMax) return this.toTable(entry, this.size(entry) + count)
       total += len[index]!
     }
-    DEV: assert(bytes.length >= total, 'the arguments lie in the bytes')
     if (!this.listpacks.safeToAdd(this.root(entry), total)) this.toTable(entry, this.size(entry) + count)
+  }
+
+  /** Makes the hash a table if it has too many fields for a listpack. Allocates. */
+  fit(entry: Ref): void {
+    if (this.entries.encoding(entry) !== HashEncoding.LISTPACK) return
+    const count = this.size(entry)
+    if (count > this.listpackCountMax) this.toTable(entry, count)
   }
 
   /** Whether the hash has the field; its value is in `isInteger`, `bytes`, `pos`, `len` then, or `integer`. */
@@ -250,6 +264,7 @@ export class Hashes {
     if (entries.encoding(source) === HashEncoding.LISTPACK) return entries.setValue(target, this.listpacks.copy(root))
     const copy = this.createRoot(HashEncoding.TABLE, table.count(root))
     for (walk.begin(source); walk.next(); ) {
+      walk.locate()
       const field = fields.create(walk.bytes, walk.pos, walk.len, walk.valueBytes, walk.valuePos, walk.valueLen)
       table.insert(copy, field, hashBytes(walk.bytes, walk.pos, walk.len))
     }

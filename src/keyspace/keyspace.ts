@@ -5,6 +5,7 @@
  * seen). Whoever must know - the dirty counter, WATCH, client tracking, notifications, blocked clients, snapshots,
  * propagation - hangs there as a listener; without listeners both cost one test. No command knows of them. */
 import { Memory, type Ref } from '../memory/memory.ts'
+import { Listpacks } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { AccessClock } from './access.ts'
 import { Database } from './database.ts'
@@ -13,6 +14,7 @@ import { Event, type KeyEvent } from './events.ts'
 import type { ExpiryIndex } from './expiry-index.ts'
 import { Hashes, hashKind } from './hashes.ts'
 import type { Kind } from './kinds.ts'
+import { Lists, listKind } from './lists.ts'
 import { Sets, setKind } from './sets.ts'
 import { Strings, stringKind } from './strings.ts'
 
@@ -42,7 +44,9 @@ export class Keyspace {
   readonly memory = new Memory()
   readonly table: Table
   readonly entries: Entries
+  readonly listpacks: Listpacks
   readonly strings: Strings
+  readonly lists: Lists
   readonly sets: Sets
   readonly hashes: Hashes
   readonly clock = new AccessClock()
@@ -70,6 +74,7 @@ export class Keyspace {
 
   constructor(databaseCount: number) {
     this.table = new Table(this.memory)
+    this.listpacks = new Listpacks(this.memory)
     this.entries = new Entries(this.memory)
     this.strings = new Strings(this.entries)
     this.register(stringKind(this.strings, this.entries))
@@ -78,6 +83,8 @@ export class Keyspace {
     this.register(setKind(this.sets, this.entries))
     this.hashes = new Hashes(this.entries, doom)
     this.register(hashKind(this.hashes, this.entries))
+    this.lists = new Lists(this.entries, this.listpacks, (step) => this.doom(step))
+    this.register(listKind(this.lists, this.entries))
     for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))
     this.setTime(Date.now())
   }

@@ -16,7 +16,7 @@ import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
 import { INTSET_COUNT_MAX, Intsets } from '../structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
-import { type Entries, SetEncoding, Type } from './entry.ts'
+import { type Entries, EntryFlag, SetEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
 import { createSetMember, verifySetMember } from './set-members.ts'
 import { SetWalk } from './set-walk.ts'
@@ -70,9 +70,17 @@ export class Sets {
   }
 
   /** Makes an entry with an empty set of this encoding, for the caller to fill and to put somewhere. Allocates. */
-  create(encoding: number, keyBytes: Uint8Array, keyPos: number, keyLen: number, expected = 0): Ref {
-    const entry = this.entries.create(Type.SET, encoding, 0, keyBytes, keyPos, keyLen, 0)
-    this.entries.setValue(entry, this.createRoot(encoding, expected))
+  create(encoding: number, keyBytes: Uint8Array, keyPos: number, keyLen: number, expected = 0, expiry?: Int64): Ref {
+    return this.adopt(encoding, this.createRoot(encoding, expected), keyBytes, keyPos, keyLen, expiry)
+  }
+
+  /** As `create`, of a root that there is already: an intset, a listpack or a table as a set's are. */
+  adopt(encoding: number, root: Ref, keyBytes: Uint8Array, keyPos: number, keyLen: number, expiry?: Int64): Ref {
+    const { entries } = this
+    const flags = expiry === undefined ? 0 : EntryFlag.EXPIRES
+    const entry = entries.create(Type.SET, encoding, flags, keyBytes, keyPos, keyLen, 0)
+    entries.setValue(entry, root)
+    if (expiry !== undefined) entries.setExpiry(entry, expiry)
     return entry
   }
 

@@ -198,8 +198,8 @@ export class Strings {
     return entry
   }
 
-  /** Makes an entry, which is in no database yet, for a string of `len` bytes that does not read as an integer. The bytes
-   *  are the caller's to write, where `bytes` and `pos` point then. Allocates. */
+  /** Makes an entry, which is in no database yet, for a string of `len` bytes that does not read as an integer. The
+   *  bytes are the caller's to write, where `bytes` and `pos` point then. Allocates. */
   make(keyBytes: Uint8Array, keyPos: number, keyLen: number, len: number, expiry: Int64 | undefined): Ref {
     const { entries, memory } = this
     const own = len > INLINE_MAX

@@ -1,25 +1,33 @@
 /* Every error text that clients see, byte for byte Redis's, encoded once.
  *
  * An error is a value: a handler writes it with `reply.error(…)` and returns. Texts with a part that varies are
- * functions here. A text whose first character is not '-' gets the general code ERR, as Redis does. */
+ * functions here. */
+
+const CR = 13
+const LF = 10
+const SPACE = 32
 
 export class ErrorReply {
   /** `-CODE text\r\n` */
   readonly bytes: Uint8Array
   /** The first word, by which INFO errorstats counts. */
   readonly code: string
-  readonly text: string
 
   constructor(text: string) {
-    // Line ends would cut the reply in two: Redis turns them into spaces.
-    this.text = text.replace(/[\r\n]+/g, (ends) => ' '.repeat(ends.length))
-    this.bytes = new Uint8Array(Buffer.from(`-${this.text}\r\n`, 'latin1'))
+    const bytes = new Uint8Array(Buffer.from(`-${text}\r\n`, 'latin1'))
+    // Line ends would cut the reply in two: Redis turns them into spaces. (Byte by byte: of a text that a client made of
+    // nothing else, `replace` would make an array too large for V8, which ends the process.)
+    for (let at = bytes.length - 3; at > 0; at--) if (bytes[at] === CR || bytes[at] === LF) bytes[at] = SPACE
+    this.bytes = bytes
     this.code = /^\S+/.exec(text)?.[0] ?? 'ERR'
   }
 }
 
 /** `text` begins with its code; parts that came from a client are latin1. */
 export const errorReply = (text: string): ErrorReply => new ErrorReply(text)
+
+/** Of a command line that makes no sense, each part is shown up to so many bytes. */
+export const SHOWN_LEN_MAX = 128
 
 /** As Redis's printf shows what a client sent: a C string ends at its first NUL. */
 function shown(part: string, lenMax = part.length): string {
@@ -167,7 +175,6 @@ export const WAITAOF_NEEDS_AOF = errorReply(
 export const COUNT_OUT_OF_RANGE = errorReply(
   'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
 )
-export const NUMKEYS_NOT_POSITIVE = errorReply('ERR numkeys should be greater than 0')
 export const TOO_MANY_NUMKEYS = errorReply("ERR Number of keys can't be greater than number of args")
 export const LIMIT_NEGATIVE = errorReply("ERR LIMIT can't be negative")
 export const HASH_NOT_INTEGER = errorReply('ERR hash value is not an integer')
@@ -185,21 +192,21 @@ export const invalidExpire = (command: string): ErrorReply =>
 export const unsupportedOption = (option: string): ErrorReply => errorReply(`ERR Unsupported option ${shown(option)}`)
 export const protocolError = (text: string): ErrorReply => errorReply(`ERR Protocol error: ${text}`)
 export const unknownSubcommand = (name: string, container: string): ErrorReply =>
-  errorReply(`ERR unknown subcommand '${shown(name, 128)}'. Try ${container.toUpperCase()} HELP.`)
+  errorReply(`ERR unknown subcommand '${shown(name, SHOWN_LEN_MAX)}'. Try ${container.toUpperCase()} HELP.`)
 
 /** Of containers that look at the number of arguments themselves. */
 export const wrongSubcommand = (name: string, container: string): ErrorReply =>
   errorReply(
-    `ERR unknown subcommand or wrong number of arguments for '${shown(name, 128)}'. ` +
+    `ERR unknown subcommand or wrong number of arguments for '${shown(name, SHOWN_LEN_MAX)}'. ` +
       `Try ${container.toUpperCase()} HELP.`,
   )
 
-/** `name` and `args` as latin1; Redis shows at most 128 bytes of each part. */
+/** `name` and `args` as latin1. */
 export function unknownCommand(name: string, args: readonly string[]): ErrorReply {
   let list = ''
   for (const arg of args) {
-    if (list.length >= 128) break
-    list += `'${shown(arg, 128 - list.length)}' `
+    if (list.length >= SHOWN_LEN_MAX) break
+    list += `'${shown(arg, SHOWN_LEN_MAX - list.length)}' `
   }
-  return errorReply(`ERR unknown command '${shown(name, 128)}', with args beginning with: ${list}`)
+  return errorReply(`ERR unknown command '${shown(name, SHOWN_LEN_MAX)}', with args beginning with: ${list}`)
 }

@@ -43,6 +43,8 @@ const HEADER_MAX = 1 + INT64_LEN_MAX + 2
 const GAP = HEADER_MAX
 /** Up to so many bytes move to a larger buffer when theirs is full. */
 const MOVED_MAX = 64 * 1024
+/** A bulk string of up to 63 bytes. */
+const SHORT_BULK_MAX = 1 + 2 + 2 + 63 + 2
 /** Room of the next buffer when one is full grows fourfold up to this. */
 const SPILL_MAX = 256 * 1024
 
@@ -63,6 +65,8 @@ export class Reply {
    *  (`overflowed`), and commands with much left to write may give up. */
   mayGrow: ((size: number) => boolean) | null = null
   overflowed = false
+  /** Where the last run of bulk strings stopped. */
+  runEnd = 0
   private current: ReplyBuffer
   private bytes: Uint8Array
   private pos = 0
@@ -230,6 +234,39 @@ export class Reply {
     this.bytes[pos + len] = CR
     this.bytes[pos + len + 1] = LF
     this.pos = pos + len + 2
+  }
+
+  /** Writes up to `count` bulk strings that lie one behind the other as the short strings of a listpack do: a byte
+   *  0x80 | len, `len` bytes, one byte more. Stops at what is none of them, at `runEnd`; returns how many it wrote. */
+  bulkRun(source: Uint8Array, sourcePos: number, count: number): number {
+    let from = sourcePos
+    let bytes = this.bytes
+    let pos = this.pos
+    let written = 0
+    for (; written < count; written++) {
+      const head = source[from]!
+      if ((head & 0xc0) !== 0x80) break
+      if (pos + SHORT_BULK_MAX > bytes.length) {
+        this.pos = pos
+        this.spill(SHORT_BULK_MAX)
+        bytes = this.bytes
+        pos = this.pos
+      }
+      const len = head & 63
+      bytes[pos++] = BULK
+      if (len >= 10) bytes[pos++] = DIGIT_0 + ((len / 10) | 0)
+      bytes[pos++] = DIGIT_0 + (len % 10)
+      bytes[pos++] = CR
+      bytes[pos++] = LF
+      copyBytes(source, from + 1, bytes, pos, len)
+      pos += len
+      bytes[pos++] = CR
+      bytes[pos++] = LF
+      from += len + 2
+    }
+    this.pos = pos
+    this.runEnd = from
+    return written
   }
 
   /** A bulk string that the program made itself, encoded as UTF-8. */

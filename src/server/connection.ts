@@ -13,8 +13,8 @@ import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decode
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { giveBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
-import { Input } from './input.ts'
-import { type Handle, peerName, Written, write } from './native-handles.ts'
+import { Input, REQUEST_SIZE_MAX } from './input.ts'
+import { type Handle, isLoopback, peerName, Written, write } from './native-handles.ts'
 import type { Server } from './server.ts'
 
 /** What all connections of a server read into and write from. */
@@ -33,6 +33,9 @@ const TURN_MS_MAX = 2
 
 /** Sending more than this takes long enough to count for the longest run of commands. */
 const LONG_REPLY = 64 * 1024
+
+/** A client that has sent nothing for so long needs no buffer of its own. */
+const IDLE_MS = 2000
 
 /** What every request begins with that is not inline. */
 const STAR = 42
@@ -84,7 +87,7 @@ export class Connection {
   }
   /** Bytes received and not yet executed, and the room for them. */
   get inputLength(): number {
-    return this.input === null ? 0 : this.input.len
+    return this.input === null ? 0 : this.input.len - this.input.decoder.requestStart
   }
   get inputCapacity(): number {
     return this.input === null ? 0 : this.input.bytes.length
@@ -105,7 +108,7 @@ export class Connection {
 
   /** Whether the client is on this machine. */
   get isLocal(): boolean {
-    return (this.session.flags & SessionFlag.UNIX_SOCKET) !== 0 || /^(127\.|\[::1\])/.test(this.peer)
+    return (this.session.flags & SessionFlag.UNIX_SOCKET) !== 0 || isLoopback(this.peer)
   }
 
   /** The file descriptor. */
@@ -116,7 +119,8 @@ export class Connection {
   /** The first bytes of what was received and not executed. */
   inputSample(lenMax: number): Uint8Array {
     if (this.input === null) return new Uint8Array(0)
-    return this.input.bytes.slice(0, Math.min(this.input.len, lenMax))
+    const { bytes, len, decoder } = this.input
+    return bytes.slice(decoder.requestStart, Math.min(len, decoder.requestStart + lenMax))
   }
 
   /** The client has authenticated: what else it has sent is held to the common limits. */
@@ -147,8 +151,13 @@ export class Connection {
       this.input.append(wire.bytes, 0, len)
       if (!this.session.blocked && !this.yielded) this.serveInput()
     }
-    if (this.input !== null && this.input.len > this.server.queryBufferMax) this.server.limits.refuseQueryBuffer(this)
+    if (this.input !== null && this.isTooLong(this.input)) this.server.limits.refuseQueryBuffer(this)
     return true
+  }
+
+  /** Whether a request is too long to wait for its rest. As in Redis, arguments that have come whole do not count. */
+  private isTooLong({ len, decoder }: Input): boolean {
+    return len - decoder.at > this.server.queryBufferMax || len > REQUEST_SIZE_MAX
   }
 
   /** Keeps the beginning of a request until the rest comes. */
@@ -167,6 +176,8 @@ export class Connection {
     input.decoder.restricted = (this.session.gates & Gate.UNAUTHENTICATED) !== 0
     const start = this.serve(input.decoder, input.bytes, input.len)
     if (this.closed) return
+    // A long backlog takes many turns: were the rest of it moved in each, that would take quadratic time.
+    if (this.yielded && start < input.len - start) return
     input.consume(start)
     input.decoder.rebase(start)
     if (input.len === 0 && input.bytes.length === 0) this.input = null
@@ -206,7 +217,7 @@ export class Connection {
         break
       }
     }
-    if (session.blocked) decoder.reset(start)
+    if (session.blocked || this.yielded) decoder.reset(start)
     const timed = reply.length > LONG_REPLY
     this.flush(reply)
     wire.end = 0
@@ -276,14 +287,14 @@ export class Connection {
     const { session, reply } = call
     const mark = reply.length
     const mode = session.replyMode
-    const done = this.server.dispatcher.dispatch(call)
+    if (!this.server.dispatcher.dispatch(call)) return false
     // The command that turns replies on again is itself answered.
     if (session.replyMode !== ReplyMode.ON) reply.truncate(mark)
     if (mode === ReplyMode.SKIP && session.replyMode === ReplyMode.SKIP) {
       session.replyMode = ReplyMode.ON
       session.gates &= ~Gate.REPLY
     } else if (session.replyMode === ReplyMode.SKIP_NEXT) session.replyMode = ReplyMode.SKIP
-    return done
+    return true
   }
 
   private failProtocol(text: string, bytes: Uint8Array, pos: number, end: number): void {
@@ -294,8 +305,8 @@ export class Connection {
     this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
   }
 
-  /** Sends what the shared reply holds. */
-  private flush(reply: Reply): void {
+  /** Sends what a reply holds. */
+  flush(reply: Reply): void {
     const len = reply.length
     if (len === 0) return
     if (this.closed || (this.session.flags & SessionFlag.CLOSE_NOW) !== 0) return reply.drop()
@@ -370,6 +381,21 @@ export class Connection {
     this.server.resumption.add(this)
   }
 
+  /** A client that waited for keys need not any more. */
+  release(): void {
+    const isRunning = this.server.wire.end > 0 && this.server.wire.call.session === this.session
+    this.session.blocked = this.input !== null || isRunning
+    if (this.session.blocked) this.resume()
+  }
+
+  /** Puts a request in front of what has been received: it is to be executed when the client goes on. */
+  unread(request: Uint8Array): void {
+    const input = new Input(new Decoder())
+    input.append(request, 0, request.length)
+    if (this.input !== null) input.append(this.input.bytes, 0, this.input.len)
+    this.input = input
+  }
+
   /** Goes on, if nothing else runs. */
   goOn(): void {
     this.session.blocked = false
@@ -411,7 +437,8 @@ export class Connection {
   /** Gives back idle memory; called by the cron. */
   shrink(): void {
     if (this.input === null) return
-    if (this.input.len === 0) this.input = null
+    const isIdle = this.server.keyspace.now - this.lastInteraction > IDLE_MS
+    if (isIdle && this.input.len === 0) this.input = null
     else this.input.shrink()
   }
 }

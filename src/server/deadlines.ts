@@ -101,12 +101,4 @@ export class Deadlines<T extends Timed> {
     this.put(above, below.place)
     this.put(below, place)
   }
-
-  /** The essay's heap: nobody is earlier than the one above. */
-  verify(): void {
-    this.heap.forEach((timed, place) => {
-      const parent = this.heap[(place - 1) >>> 1]!
-      if (timed.place !== place || (place > 0 && parent.deadline > timed.deadline)) throw new Error('the heap is broken')
-    })
-  }
 }

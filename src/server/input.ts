@@ -13,14 +13,18 @@ import { release } from '../lib/release.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
 const SIZE_MIN = 1024
+/** Positions in a request are signed 32-bit integers; and a read may bring one over the limit before it is looked at. */
+export const REQUEST_SIZE_MAX = 2 ** 31 - 2 ** 20
 /** A buffer grows by more than twofold if the announced end is less than so many times its size. */
 const LEAP_MAX = 16
+/** A buffer up to this size is not worth shrinking while its client is busy. */
+const SIZE_FREE = 32 * 1024
 /** A buffer up to this size is kept for the client's next cut request while the client is busy. */
 const SIZE_KEPT_MAX = 2 * 1024 * 1024
 
 export class Input {
   bytes: Uint8Array = new Uint8Array(0)
-  /** Bytes received and not consumed. */
+  /** Bytes received and not dropped yet: `decoder.requestStart` is where those begin that are not consumed. */
   len = 0
   readonly decoder: Decoder
   /** Largest `len` since the last `shrink`. */
@@ -63,12 +67,12 @@ export class Input {
     this.bytes = new Uint8Array(0)
   }
 
-  /** Gives back room that has not been used since the last call. */
+  /** Gives back room that has not been needed since the last call. */
   shrink(): void {
     if (this.reserved > this.len) return
-    if (this.bytes.length > SIZE_MIN && this.peak < this.bytes.length / 2) {
+    if (this.bytes.length > SIZE_FREE && this.peak < this.bytes.length / 2) {
       const before = this.bytes
-      this.bytes = before.slice(0, this.len)
+      this.bytes = before.slice(0, Math.max(this.peak, SIZE_MIN))
       release(before)
     }
     this.peak = this.len

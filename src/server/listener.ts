@@ -10,6 +10,7 @@ export type Accept = (handle: Handle, unix: boolean) => void
 /** Errors that mean "this machine has no such protocol": passed over, as Redis does. */
 const NO_PROTOCOL = new Set(['EAFNOSUPPORT', 'EPROTONOSUPPORT', 'ENOPROTOOPT', 'ESOCKTNOSUPPORT', 'EPFNOSUPPORT'])
 
+const UNIX_PATH_MAX = process.platform === 'linux' ? 107 : 103
 const ANY_PORT_ATTEMPTS = 10
 
 const NAMED: Readonly<Record<string, string>> = { '*': '0.0.0.0', '::*': '::', localhost: '127.0.0.1' }
@@ -101,6 +102,8 @@ export class Listener {
 
   /** Listens on a Unix socket with these permissions (0: as they come); answers the reason if it cannot. */
   bindUnix(path: string, mode: number, backlog: number): string | undefined {
+    // It would be cut short.
+    if (Buffer.byteLength(path) > UNIX_PATH_MAX) return nameText('ENAMETOOLONG')
     try {
       unlinkSync(path)
     } catch {
@@ -126,6 +129,10 @@ export class Listener {
     this.unix?.close()
     this.unix = undefined
     this.unixPath = ''
+  }
+
+  get isClosed(): boolean {
+    return this.tcp.length === 0 && this.unix === undefined
   }
 
   get unixSocket(): string {

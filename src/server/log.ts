@@ -1,9 +1,18 @@
 /* The log: pino, one JSON object a line, or on a terminal lines for people.
  *
  * Redis's levels map to pino's: debug to trace, verbose to debug, notice to info, warning to warn. */
-import { destination, type Logger, pino } from 'pino'
+import { destination, pino } from 'pino'
 
-export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'> & { level: string }
+/** What the server needs of a log; pino's are such, and so are others. */
+export interface Log {
+  level: string
+  trace(message: string): void
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+  fatal(message: string): void
+}
 
 export const LOG_LEVELS: Readonly<Record<string, string>> = {
   debug: 'trace',

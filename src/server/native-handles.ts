@@ -133,3 +133,8 @@ export function peerName(handle: Handle | null, own: boolean): string {
   if (code !== 0 || out.address === undefined) return ''
   return out.address.includes(':') ? `[${out.address}]:${out.port}` : `${out.address}:${out.port}`
 }
+
+/** Whether an address as `peerName` tells it is of this machine's loopback interface. */
+export function isLoopback(name: string): boolean {
+  return name.startsWith('127.') || name.startsWith('[::1]:')
+}

@@ -4,7 +4,7 @@
  * log says what Redis's says, since operators and their tools look for it. */
 import { existsSync } from 'node:fs'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
-import { type FileFailure, FileSource, isSystemError, replaceFile } from '../persistence/rdb/files.ts'
+import { type FileFailure, FileSource, isSystemError, type Replacement, replaceFile } from '../persistence/rdb/files.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError, RdbReader } from '../persistence/rdb/reader.ts'
 import { Hint, RdbSaver } from '../persistence/rdb/saver.ts'
@@ -62,15 +62,26 @@ export class Persistence {
       directory: toBytes(config.directory.path()),
       incrementalSync: config.bool('rdb-save-incremental-fsync'),
     }
-    const failure = replaceFile(target, (sink) => this.writeAll(sink))
+    const failure = this.replace(target)
     if (failure !== undefined) {
-      log.warn(this.describe(failure))
+      log.warn(failure)
       return false
     }
     log.info('DB saved on disk')
     keyspace.dirty = 0
     this.lastSave = unixTime()
     return true
+  }
+
+  /** Answers what failed. */
+  private replace(target: Replacement): string | undefined {
+    try {
+      const failure = replaceFile(target, (sink) => this.writeAll(sink))
+      return failure === undefined ? undefined : this.describe(failure)
+    } catch (error) {
+      if (error instanceof RdbError) return `The data cannot be saved. ${error.message}`
+      throw error
+    }
   }
 
   private writeAll(sink: Sink): void {

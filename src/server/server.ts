@@ -7,13 +7,22 @@ import { CommandTable } from '../commands/command-table.ts'
 import { databaseCommands, selectCommands } from '../commands/databases.ts'
 import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
+import { hashCommands } from '../commands/hashes.ts'
+import { hashWalkCommands } from '../commands/hashes-walks.ts'
 import { keyCommands } from '../commands/keys.ts'
 import { keyExpiryCommands } from '../commands/keys-expiry.ts'
 import { keyMoveCommands } from '../commands/keys-move.ts'
 import { objectCommands } from '../commands/keys-object.ts'
 import { keyScanCommands } from '../commands/keys-scan.ts'
 import { lcsCommands } from '../commands/lcs.ts'
+import { listCommands } from '../commands/lists.ts'
+import { blockingListCommands } from '../commands/lists-blocking.ts'
+import { listMoveCommands } from '../commands/lists-move.ts'
+import { listPositionCommands } from '../commands/lists-positions.ts'
 import { Session, SessionFlag } from '../commands/session.ts'
+import { setCommands } from '../commands/sets.ts'
+import { setAlgebraCommands } from '../commands/sets-algebra.ts'
+import { setRandomCommands } from '../commands/sets-random.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -23,6 +32,7 @@ import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
 import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
+import { Blocking } from './blocking.ts'
 import { clientCommands } from './commands/client.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
@@ -41,11 +51,12 @@ import type { Config } from './config/config.ts'
 import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
+import { followEncodingLimits } from './encoding-limits.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import { Monitors } from './monitors.ts'
-import { type Handle, peerName } from './native-handles.ts'
+import { type Handle, isLoopback, peerName } from './native-handles.ts'
 import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
 import { Persistence } from './persistence.ts'
@@ -57,9 +68,6 @@ import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
 const READ_SIZE = 256 * 1024
-/** Positions in a request are signed 32-bit integers, and a read may bring one over the limit before it is looked
- *  at. */
-const REQUEST_SIZE_MAX = 2 ** 31 - 1 - READ_SIZE
 
 export interface ServerOptions {
   readonly config: Config
@@ -99,6 +107,7 @@ export class Server {
   readonly vitals: Vitals
   readonly slow: SlowCommands
   readonly waiting: Waiting
+  readonly blocking: Blocking
   readonly persistence: Persistence
   readonly shutdown: Shutdown
   readonly authentication: Authentication
@@ -128,6 +137,7 @@ export class Server {
     this.log = options.log
     this.exit = options.exit
     this.keyspace = new Keyspace(this.config.number('databases'))
+    this.blocking = new Blocking(this)
     for (const commands of this.families()) this.table.register(commands)
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
     const reply = new Reply()
@@ -148,6 +158,7 @@ export class Server {
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
     this.waiting = new Waiting(this)
+    this.blocking.start()
     this.persistence = new Persistence(this)
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
@@ -164,6 +175,15 @@ export class Server {
       stringCommands,
       stringRangeCommands,
       lcsCommands,
+      setCommands,
+      setAlgebraCommands,
+      setRandomCommands,
+      hashCommands,
+      hashWalkCommands,
+      listCommands,
+      listPositionCommands,
+      listMoveCommands,
+      blockingListCommands(this.blocking),
       keyCommands,
       keyExpiryCommands,
       keyScanCommands,
@@ -196,7 +216,7 @@ export class Server {
     config.onChange('requirepass', () => (this.passwordSet = (config.bytes('requirepass') ?? '') !== ''))
     config.onChange('tcp-keepalive', () => (this.keepAliveSeconds = config.number('tcp-keepalive')))
     config.onChange('client-query-buffer-limit', () => {
-      this.queryBufferMax = Math.min(config.number('client-query-buffer-limit'), REQUEST_SIZE_MAX)
+      this.queryBufferMax = config.number('client-query-buffer-limit')
     })
     config.onChange('proto-max-bulk-len', () => {
       wire.decoder.bulkLenMax = Math.min(config.number('proto-max-bulk-len'), STRING_LEN_MAX)
@@ -211,6 +231,7 @@ export class Server {
     config.onChange('maxmemory-policy', followPolicy)
     config.onChange('lfu-log-factor', () => (keyspace.clock.lfuLogFactor = config.number('lfu-log-factor')))
     config.onChange('lfu-decay-time', () => (keyspace.clock.lfuDecayMinutes = config.number('lfu-decay-time')))
+    followEncodingLimits(config, keyspace)
     config.onChange('latency-tracking', () => (dispatcher.statistics.tracking = config.bool('latency-tracking')))
     config.onChange('hz', () => this.cron.setRate(config.number('hz')))
     const rebind = () => (this.bindTcp() ? undefined : 'Unable to listen on this port. Check server logs.')
@@ -236,8 +257,9 @@ export class Server {
     return this.listener.bindUnix(path, config.number('unixsocketperm'), config.number('tcp-backlog'))
   }
 
-  /** Begins to listen, loads the data, starts the cron; false after logging why that could not be. */
-  start({ anyPort = false } = {}): boolean {
+  /** Begins to listen, loads the data (unless told not to), starts the cron; false after logging why that could not
+   *  be. */
+  start({ anyPort = false, load = true } = {}): boolean {
     const { config, log } = this
     this.limits.fitMaxClients()
     if (!(anyPort ? this.bindAnyPort() : this.bindTcp())) {
@@ -254,7 +276,7 @@ export class Server {
       log.warn('Configured to not listen anywhere, exiting.')
       return false
     }
-    if (!this.persistence.restore()) return false
+    if (load && !this.persistence.restore()) return false
     this.cron.start()
     return true
   }
@@ -304,13 +326,10 @@ export class Server {
     this.cron.stop()
     this.vitals.close()
     this.waiting.close()
+    this.blocking.close()
     this.shutdown.close()
     this.pause.close()
     this.listener.close()
     for (const connection of this.connections.values()) connection.close()
   }
-}
-
-function isLoopback(peer: string): boolean {
-  return peer.startsWith('127.0.0.1:') || peer.startsWith('[::1]:')
 }

@@ -35,9 +35,9 @@ export class SlowCommands implements DispatchObserver {
     this.server.dispatcher.slowUs = Math.min(this.logFromUs, watchedFromUs)
   }
 
-  slow(call: Call, command: Command, durationUs: number): void {
+  slow(call: Call | null, command: Command, durationUs: number): void {
     this.latency.note((command.flags & Flag.FAST) === 0 ? 'command' : 'fast-command', durationUs / 1000)
-    if (durationUs < this.logFromUs || (command.flags & Flag.SKIP_SLOWLOG) !== 0) return
+    if (call === null || durationUs < this.logFromUs || (command.flags & Flag.SKIP_SLOWLOG) !== 0) return
     const peer = this.server.connections.get(call.session.id)?.peer ?? ''
     this.log.add(call, secretsOf(call, command, this.server.config), durationUs, peer)
   }

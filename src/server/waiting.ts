@@ -15,6 +15,8 @@ interface Wait {
   readonly answer: Uint8Array
   /** Unix time in milliseconds; 0: it waits for ever. */
   readonly end: number
+  /** CLIENT REPLY was not ON: it gets no answer. */
+  readonly silent: boolean
   timer: NodeJS.Timeout | undefined
 }
 
@@ -31,7 +33,11 @@ export class Waiting {
     server.onSessionEnd((connection) => this.forget(connection))
   }
 
-  /** Clients whose wait has an end. */
+  /** Clients that wait. */
+  get count(): number {
+    return this.waits.size
+  }
+  /** Those whose wait has an end. */
   get timedCount(): number {
     let count = 0
     for (const wait of this.waits.values()) if (wait.end > 0) count++
@@ -42,7 +48,8 @@ export class Waiting {
   begin(call: Call, end: number, answer: Uint8Array): void {
     const connection = this.server.connections.get(call.session.id)
     if (connection === undefined) return call.reply.raw(answer) // nobody to wait: a script, a program
-    const wait: Wait = { connection, answer, end, timer: undefined }
+    const silent = call.session.replyMode !== ReplyMode.ON
+    const wait: Wait = { connection, answer, end, silent, timer: undefined }
     call.session.blocked = true
     this.waits.set(call.session.id, wait)
     if (end > 0) this.watch(wait)
@@ -60,7 +67,7 @@ export class Waiting {
     if (wait === undefined) return false
     this.forget(connection)
     if (error !== undefined) this.server.dispatcher.statistics.recordError(error.code)
-    if (connection.session.replyMode === ReplyMode.ON) connection.send(error?.bytes ?? wait.answer)
+    if (!wait.silent) connection.send(error?.bytes ?? wait.answer)
     connection.resume()
     return true
   }

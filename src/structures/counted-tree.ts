@@ -17,7 +17,7 @@
  * tree; or it `close`s some places.
  *
  * A block that has got too full first evens out with a neighbour; where both are full, two become three, as in a
- * B*-tree: a tree filled in random order is full to 83 %. At its ends the last or first leaf is cut where the record
+ * B*-tree: a tree filled in random order is full to 84 %. At its ends the last or first leaf is cut where the record
  * went in instead, so that what comes in order leaves full leaves. Blocks too empty are joined or evened out. A tree of
  * one leaf has a block that grows with it.
  *
@@ -66,14 +66,15 @@ export class CountedTree {
   /** The path: by level, blocks and the slots in them. Dead after `settle` and `close`. */
   readonly blocks: Int32Array = new Int32Array(LEVELS_MAX)
   readonly slots: Int32Array = new Int32Array(LEVELS_MAX)
-  readonly leafMax: number
-  readonly innerMax: number
-  /** Words of a leaf's record, and of one above. */
-  readonly leafWords: number
-  readonly innerWords: number
+  private readonly leafMax: number
+  private readonly innerMax: number
   private readonly leafMin: number
   private readonly innerMin: number
+  private readonly weighted: boolean
   private readonly keyWords: number
+  /** Words of a leaf's record, and of one above. */
+  private readonly leafWords: number
+  private readonly innerWords: number
   private readonly leafSize: number
   private readonly innerSize: number
 
@@ -82,8 +83,9 @@ export class CountedTree {
   constructor(memory: Memory, keyWords: number, leafMax: number, innerMax: number) {
     assert(leafMax >= 2 && innerMax >= INNER_MAX_LEAST, 'a block that is too full makes two that are not too empty')
     this.memory = memory
+    this.weighted = keyWords === 0
     this.keyWords = keyWords
-    this.leafWords = keyWords === 0 ? CHILD_KEY : keyWords
+    this.leafWords = this.weighted ? CHILD_KEY : keyWords
     this.innerWords = CHILD_KEY + keyWords
     this.leafMax = leafMax
     this.innerMax = innerMax
@@ -108,9 +110,6 @@ export class CountedTree {
     return leaves + memory.word(root, INNERS) * blockSizeFor(this.innerSize)
   }
 
-  private weighted(): boolean {
-    return this.keyWords === 0
-  }
   private words(level: number): number {
     return level === 0 ? this.leafWords : this.innerWords
   }
@@ -138,7 +137,7 @@ export class CountedTree {
     let block = this.memory.word(root, TOP) as Ref
     for (let level = this.memory.word(root, HEIGHT); level >= 0; level--) {
       this.blocks[level] = block
-      if (level === 0 && this.keyWords > 0) break
+      if (level === 0 && !this.weighted) break
       const words = chunks[block >>> CHUNK_SHIFT]!
       const stride = level === 0 ? this.leafWords : this.innerWords
       const head = (block & CHUNK_MASK) << 2
@@ -163,7 +162,7 @@ export class CountedTree {
       total = words[at + CHILD_WEIGHT]!
       block = words[at + CHILD]! as Ref
     }
-    if (this.keyWords === 0) return position
+    if (this.weighted) return position
     this.slots[0] = position
     return 0
   }
@@ -296,11 +295,9 @@ export class CountedTree {
   /** To be called when a record was written where the path leads to. Allocates. */
   settle(root: Ref): void {
     const leaf = this.blocks[0]! as Ref
-    if (this.keyWords > 0) {
-      if (this.slots[0] === 0) this.renewKeys(root, 0)
-    } else {
-      this.adopt(leaf, this.slots[0]!, this.slots[0]! + 1, 0)
-    }
+    const slot = this.slots[0]!
+    if (this.weighted) this.adopt(leaf, slot, slot + 1, 0)
+    else if (slot === 0) this.renewKeys(root, 0)
     if (this.count(leaf) <= this.leafMax) return
     for (let level = 0; this.count(this.blocks[level]! as Ref) > this.max(level); level++) {
       if (level === this.memory.word(root, HEIGHT)) this.raise(root)
@@ -348,7 +345,7 @@ export class CountedTree {
 
   private weightOf(block: Ref, level: number): number {
     const count = this.count(block)
-    if (level === 0 && this.keyWords > 0) return count
+    if (level === 0 && !this.weighted) return count
     const words = this.memory.wordsOf(block)
     let at = ((block & CHUNK_MASK) << 2) + RECORDS + CHILD_WEIGHT
     let weight = 0
@@ -358,7 +355,7 @@ export class CountedTree {
 
   /** Tells the children from slot `first` to before `after` which block they are in. */
   private adopt(block: Ref, first: number, after: number, level: number): void {
-    if (!this.weighted()) return
+    if (!this.weighted) return
     for (let slot = first; slot < after; slot++) this.memory.setWord(this.child(block, slot), PARENT, block)
     DEV: assert(this.words(level) === CHILD_KEY, 'all records of a weighted tree are alike')
   }
@@ -594,13 +591,13 @@ export class CountedTree {
   verify(root: Ref): void {
     const memory = this.memory
     const top = memory.word(root, TOP) as Ref
-    const tally = { leaves: 0, inners: 0, last: NONE }
+    const tally: Tally = { leaves: 0, inners: 0, last: NONE }
     if (top === NONE) {
       for (let word = 0; word < TREE_WORDS; word++) assert(memory.word(root, word) === 0, 'an empty tree is all zero')
       return
     }
     const height = memory.word(root, HEIGHT)
-    if (this.weighted()) assert(memory.word(top, PARENT) === NONE, 'the top has no parent')
+    if (this.weighted) assert(memory.word(top, PARENT) === NONE, 'the top has no parent')
     assert(this.count(top) >= (height > 0 ? 2 : 1), 'the top is needed')
     assert(this.verifyBlock(root, top, height, tally) === memory.word(root, WEIGHT), 'the root knows the weight')
     assert(tally.leaves === memory.word(root, LEAVES), 'leaves are counted')
@@ -609,20 +606,16 @@ export class CountedTree {
     assert(memory.word(tally.last, NEXT) === NONE, 'the last leaf has no next')
   }
 
-  private verifyBlock(
-    root: Ref,
-    block: Ref,
-    level: number,
-    tally: { leaves: number; inners: number; last: Ref },
-  ): number {
+  /** Returns the block's weight. */
+  private verifyBlock(root: Ref, block: Ref, level: number, tally: Tally): number {
     const memory = this.memory
     const count = this.count(block)
     const isTop = block === memory.word(root, TOP)
     const isOutermost = level === 0 && (block === memory.word(root, FIRST) || block === memory.word(root, LAST))
     assert(count > 0 && count <= this.max(level), 'a block is not too full')
     assert(isTop || isOutermost || count >= this.min(level), 'a block is not too empty')
-    if (!isTop || level > 0)
-      assert(memory.capacity(block) === blockSizeFor(this.sizeFor(this.max(level), level)), 'a block has its size')
+    const size = blockSizeFor(this.sizeFor(this.max(level), level))
+    assert((isTop && level === 0) || memory.capacity(block) === size, 'a block has its size')
     if (level === 0) {
       assert(memory.word(block, PREV) === tally.last, 'leaves are linked backwards')
       const linked = tally.last === NONE ? memory.word(root, FIRST) : memory.word(tally.last, NEXT)
@@ -633,7 +626,7 @@ export class CountedTree {
       tally.inners++
       for (let slot = 0; slot < count; slot++) this.verifyRecord(root, block, slot, level, tally)
     }
-    if (this.weighted()) {
+    if (this.weighted) {
       for (let slot = 0; slot < count; slot++) {
         assert(memory.word(this.child(block, slot), PARENT) === block, 'a child knows its block')
       }
@@ -641,13 +634,7 @@ export class CountedTree {
     return this.weightOf(block, level)
   }
 
-  private verifyRecord(
-    root: Ref,
-    block: Ref,
-    slot: number,
-    level: number,
-    tally: { leaves: number; inners: number; last: Ref },
-  ): void {
+  private verifyRecord(root: Ref, block: Ref, slot: number, level: number, tally: Tally): void {
     const memory = this.memory
     const below = this.child(block, slot)
     const weight = this.verifyBlock(root, below, level - 1, tally)
@@ -659,6 +646,14 @@ export class CountedTree {
       assert(key === memory.word(below, first + word), 'a record has the first key below')
     }
   }
+}
+
+/** What `verify` has met so far. */
+interface Tally {
+  leaves: number
+  inners: number
+  /** The last leaf. */
+  last: Ref
 }
 
 function sizeOf(count: number, words: number): number {

@@ -16,11 +16,11 @@
  *   11110100 8 bytes               integer, 64 bits
  *   11111111                       no element: the listpack ends here
  *
- * `backlen` is the size of what stands before it, so that one can walk from the end: 7 bits a byte, the high ones first,
+ * `backlen` is the size of what stands before it, so that one can walk from the end: 7 bits a byte, high ones first,
  * the top bit set in all bytes but the first. It takes one byte more than needed where those 7 bits would all be set
  * (16383, 2097151 …): a quirk to be kept.
  *
- * What reads as a 64-bit integer (strictly, as lib/int64.ts parses it) is written as the shortest integer that holds it.
+ * What reads as a 64-bit integer (as strictly as lib/int64.ts parses) is written as the shortest integer that holds it.
  * Integers are handled as two 32-bit words, so that none needs an object. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes, littleWord, writeLittleWord } from '../lib/bytes.ts'

@@ -18,7 +18,12 @@
  * ten times; it shrinks when only half of it is used, or when told to (`trim`). Reaching an element by rank is a walk
  * from the nearer end, finding one a walk from the front: a table tells by its first byte how long an element is.
  *
- * FIGURES */
+ * Nanoseconds on Node 20, each (bench/structures-listpack.ts; in brackets Redis's own code, gcc -O3, on that machine):
+ *   append one of 128 strings of 10 bytes     45 (11), where there is room 32; one of the first 10: 63 (14)
+ *   add and delete one in a node of 8 KB      37 at the tail (19), 130 at the head (78)
+ *   walk over 128                             5 a string (3), 8 an integer, 22 with its digits; back 8 and 11
+ *   seek one of 128                           73 (79)
+ *   find a string in 128 pairs                320 where it is (225), 690 where it is not (440) */
 import { assert } from '../lib/assert.ts'
 import { copyBytes, equalBytes, LITTLE_ENDIAN, littleWord } from '../lib/bytes.ts'
 import { fromWords, highWord, INT64_LEN_MAX, type Int64, lowWord, parseInt64, writeInt64 } from '../lib/int64.ts'
@@ -283,7 +288,7 @@ export class Listpacks {
     return this.high * 4294967296 + (this.low >>> 0)
   }
 
-  /** Whether the element at `off` is these bytes; an integer is if the bytes read as the same one. */
+  /** Whether the element at `off` is these bytes; an integer is if the bytes read as the same one. Reads as `get`. */
   equals(ref: Ref, off: number, bytes: Uint8Array, pos: number, len: number): boolean {
     this.get(ref, off)
     if (!this.isInteger) return this.len === len && equalBytes(this.bytes, this.pos, bytes, pos, len)
@@ -486,7 +491,8 @@ export class Listpacks {
     const bytes = memory.bytesOf(block)
     const pos = posOf(block)
     if (from !== to) {
-      copyBytes(bytes, pos + off + from, bytes, pos + off + to, size - off - from)
+      if (off + from === size - 1) bytes[pos + target - 1] = LISTPACK_END
+      else copyBytes(bytes, pos + off + from, bytes, pos + off + to, size - off - from)
       memory.setWord(block, 0, target)
     }
     if (added !== 0) {
@@ -544,14 +550,7 @@ function countFrom(bytes: Uint8Array, pos: number): number {
 }
 
 /** The position of the first string like this one, or -1. It reads as no integer, so no integer is it. */
-function findString(
-  own: Uint8Array,
-  first: number,
-  bytes: Uint8Array,
-  pos: number,
-  len: number,
-  skip: number,
-): number {
+function findString(own: Uint8Array, first: number, bytes: Uint8Array, pos: number, len: number, skip: number): number {
   const wanted = shortStringHead(len)
   // Fields of one length often begin alike, so the last byte tells most of them apart. That of '' is its head.
   const last = len === 0 ? wanted : bytes[pos + len - 1]
@@ -599,8 +598,9 @@ function findInteger(
   return -1
 }
 
-/** Whether the element, a string, is this one. */
+/** Whether the element, a string, is this one. Long ones are compared only where their last byte is the same. */
 function isString(own: Uint8Array, at: number, bytes: Uint8Array, pos: number, len: number): boolean {
   const lead = LEAD_BY_HEAD[own[at]!]!
-  return textLenAt(own, at, lead) === len && equalBytes(own, at + lead, bytes, pos, len)
+  if (textLenAt(own, at, lead) !== len) return false
+  return len === 0 || (own[at + lead + len - 1] === bytes[pos + len - 1] && equalBytes(own, at + lead, bytes, pos, len))
 }

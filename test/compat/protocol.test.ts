@@ -72,6 +72,20 @@ const SCRIPTS: Readonly<Record<string, readonly Script[]>> = {
       return [[full], [full, 'x'], [full.slice(0, -1), '\r\n'], [full, '\r', '\n'], [full, '\n']]
     },
   ),
+  'unknown commands': [
+    ...[
+      ['x', ...Array.from({ length: 60 }, () => '')],
+      ['\0', '\0', 'a\0b'],
+      ['x'.repeat(300), 'y'.repeat(300), 'z'],
+    ],
+    ...[
+      ['CONFIG', '\0'],
+      ['CLIENT', 'a\0b'],
+      ['a\nb', '\r\n\r\n'],
+      ['HELLO', '3', 'a\0b'],
+      ['EXPIRE', 'k', '1', 'a\0b'],
+    ],
+  ].map((words) => [String(encode(...words))]),
   'mixed pipelines': [
     [`${PING}PING\r\n${PING}*0\r\nECHO "a b"\r\n${PING}`],
     [`${PING}*1\r\n$4\r\nPIN`, `G\r\nPI`, 'NG\r\n'],

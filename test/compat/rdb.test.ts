@@ -178,7 +178,7 @@ describe.skipIf(!redisAvailable())('a file', () => {
     const server = await startCinnabar({ dir: saver.dir, wait: false })
     expect((await server.exited).code).toBe(1)
     expect(server.log()).toMatch(
-      /The value \(list .*, type 18\) cannot be held.*offset \d+, in the value of key \\"my list\\" of database 3/,
+      /The value \(list .*, type 18\) cannot be loaded yet.* offset \d+, in .* key \\"my list\\" of database 3/,
     )
   })
 })

@@ -67,9 +67,8 @@ function fail(error: Error, seed: number, index: number, grammar: Grammar): neve
   const { text, replies, closes } = streamOf(seed, index, grammar)
   const shown = JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text)
   const wanted = `${replies} replies, then the connection ${closes ? 'closed' : 'open'}`
-  throw new Error(
-    `${error.message}\nwanted: ${wanted}\nsent: ${shown}\nagain: npx tsx test/fuzz/run.ts --seed ${seed} --only ${index}`,
-  )
+  const again = `npx tsx test/fuzz/run.ts --seed ${seed} --only ${index}`
+  throw new Error(`${error.message}\nwanted: ${wanted}\nsent: ${shown}\nagain: ${again}`)
 }
 
 /** Sends a stream in its pieces and waits for what it must get. */

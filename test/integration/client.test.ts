@@ -137,6 +137,12 @@ describe('CLIENT REPLY', () => {
     expect(await replies('CLIENT REPLY x')).toEqual([SYNTAX])
   })
 
+  test('SKIP silences a command that must wait, too', async () => {
+    expect(await replies('CLIENT REPLY SKIP', 'WAIT 1 50', 'PING')).toEqual(['+PONG\r\n'])
+    await (await connect(server())).command('CLIENT', 'PAUSE', 100, 'WRITE')
+    expect(await replies('CLIENT REPLY SKIP', 'SET k v', 'PING')).toEqual(['+PONG\r\n'])
+  })
+
   test('OFF silences protocol errors', async () => {
     const client = await connect(server())
     client.send(`${encode('CLIENT', 'REPLY', 'OFF')}*1\r\n$x\r\n`)

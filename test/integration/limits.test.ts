@@ -121,6 +121,14 @@ describe('limits on clients', () => {
     await ask(admin, 'CONFIG', 'SET', 'client-query-buffer-limit', '1gb')
   })
 
+  test('its arguments that have come whole do not count against client-query-buffer-limit', async () => {
+    const [admin, client] = [await connect(server()), await connect(server())]
+    expect(await ask(admin, 'CONFIG', 'SET', 'client-query-buffer-limit', '1mb')).toBe(OK)
+    const value = Buffer.alloc(900_000)
+    expect(await ask(client, 'MSET', 'a', value, 'b', value, 'c', value, 'd', value)).toBe(OK)
+    await ask(admin, 'CONFIG', 'SET', 'client-query-buffer-limit', '1gb')
+  })
+
   test('idle clients are closed after `timeout` seconds, busy ones are not', async () => {
     const [admin, idle, monitor] = [await connect(server()), await connect(server()), await connect(server())]
     await ask(monitor, 'MONITOR')

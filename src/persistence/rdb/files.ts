@@ -69,9 +69,9 @@ export function replaceFile(
     syncDirectory(fs, target.directory)
     return undefined
   } catch (error) {
-    if (!isSystemError(error)) throw error
     if (opened !== undefined) attempt(() => fs.closeSync(opened!))
     if (step !== 'open' && step !== 'fsync directory') attempt(() => fs.unlinkSync(temporary))
+    if (!isSystemError(error)) throw error
     return { step, error }
   }
 }

@@ -16,6 +16,8 @@
  *
  * The version that is written is the lowest that can say what is to be said: Redis 7.0 reads 10. */
 
+import { quote } from '../../lib/quoting.ts'
+
 export const MAGIC = 'REDIS'
 /** Digits of the version behind the magic. */
 export const VERSION_LEN = 4
@@ -64,7 +66,12 @@ export const COMPRESSION_GAIN_MIN = 4
 export const EXPANSION_MAX = 88
 
 export const RDB_STRING = 0
+export const RDB_SET = 2
+export const RDB_HASH = 4
 export const RDB_MODULE = 7
+export const RDB_SET_INTSET = 11
+export const RDB_HASH_LISTPACK = 16
+export const RDB_SET_LISTPACK = 20
 
 /** The types of values, for the operator. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {
@@ -114,4 +121,12 @@ export function moduleName(high: number, low: number): string {
     name = MODULE_LETTERS[bits & 63]! + name
   }
   return name
+}
+
+/** Of a key, this much is shown. */
+const SHOWN_LEN_MAX = 128
+
+/** A key for people. */
+export function shownKey(bytes: Uint8Array, pos: number, len: number): string {
+  return quote(bytes, pos, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')
 }

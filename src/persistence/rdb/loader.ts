@@ -6,7 +6,6 @@
 import type { Database } from '../../keyspace/database.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { type Int64, toNumber } from '../../lib/int64.ts'
-import { quote } from '../../lib/quoting.ts'
 import { hashBytes } from '../../lib/siphash.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
@@ -15,6 +14,7 @@ import {
   moduleName,
   Opcode,
   RDB_MODULE,
+  shownKey,
   typeName,
   VERSION_LEN,
   VERSION_READ_MAX,
@@ -25,8 +25,6 @@ import type { LoadedKey, ValueFormats } from './values.ts'
 
 /** Room for keys that is kept; a longer key's lasts as long as it is being loaded. */
 const KEY_SIZE = 64 * 1024
-/** Of a key, this much is shown. */
-const SHOWN_LEN_MAX = 128
 /** Seconds of idleness that the clock can tell. */
 const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
 const NO_EXPIRY = -1
@@ -90,7 +88,7 @@ export class RdbLoader {
   get place(): string {
     if (this.part === '') return ''
     if (this.part === 'key') return `in the name of a key of database ${this.db.id}`
-    return `in the value of key ${shown(this.key.bytes, 0, this.key.len)} of database ${this.db.id}`
+    return `in the value of key ${shownKey(this.key.bytes, 0, this.key.len)} of database ${this.db.id}`
   }
 
   /** Reads one key, or one mark; false when the file has been read to its end. */
@@ -224,6 +222,7 @@ export class RdbLoader {
       keyspace.entries.freshAccess = this.access(fresh)
       const entry = format.load(rdbType, reader, key, expiry === NO_EXPIRY ? undefined : expiry)
       keyspace.entries.freshAccess = fresh
+      this.part = '' // another key may turn out to be there twice
       this.hold(entry, hashBytes(key.bytes, 0, key.len))
     }
     this.key.bytes = this.keyBytes
@@ -236,7 +235,7 @@ export class RdbLoader {
 
   private refuseType(rdbType: number): never {
     const what = `${typeName(rdbType)}${rdbType === RDB_MODULE ? ` '${this.moduleName()}'` : ''}, type ${rdbType}`
-    return this.reader.refuse(`The value (${what}) cannot be held: of Redis's types only strings are built yet`)
+    return this.reader.refuse(`The value (${what}) cannot be loaded yet: only strings can`)
   }
 
   /** Copies the key's name to where it lasts until its value has been read. */
@@ -279,7 +278,8 @@ export class RdbLoader {
     const found = db.lookup(bytes, pos, len)
     keyspace.hintPos = -1
     if (found !== NONE) {
-      if (!this.options.replace) this.reader.refuse(`RDB has duplicated key ${shown(bytes, pos, len)} in DB ${db.id}`)
+      if (!this.options.replace)
+        this.reader.refuse(`RDB has duplicated key ${shownKey(bytes, pos, len)} in DB ${db.id}`)
       db.remove(found)
     }
     db.insert(entry)
@@ -296,6 +296,7 @@ export class RdbLoader {
   private finish(): void {
     const { reader, options } = this
     this.addHeld()
+    for (const db of this.keyspace.databases) db.expectNoMore()
     if (this.version < VERSION_WITH_CHECKSUM) return
     const { isAbsent, wrong } = reader.verifyChecksum()
     if (!options.checksum) return
@@ -304,9 +305,4 @@ export class RdbLoader {
       reader.refuse(`RDB CRC error: Wrong RDB checksum expected: (${wrong.expected}) but got (${wrong.found})`, 8)
     }
   }
-}
-
-/** A key for people. */
-function shown(bytes: Uint8Array, pos: number, len: number): string {
-  return quote(bytes, pos, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')
 }

@@ -12,7 +12,8 @@ import { fromLatin1 } from '../../lib/bytes.ts'
 import type { Ref } from '../../memory/memory.ts'
 import { SCAN_END, type Table } from '../../structures/table.ts'
 import { pauseFor } from './delay.ts'
-import { MAGIC, Opcode, VERSION_LEN, VERSION_WRITTEN } from './format.ts'
+import { MAGIC, Opcode, shownKey, VERSION_LEN, VERSION_WRITTEN } from './format.ts'
+import { RdbError } from './reader.ts'
 import type { ValueFormats } from './values.ts'
 import type { RdbWriter } from './writer.ts'
 
@@ -99,6 +100,14 @@ export class RdbSaver {
     for (const [name, value] of Object.entries(this.options.aux)) this.writer.aux(name, String(value))
   }
 
+  /** Gives up: a file without this key would lose it. */
+  private refuse(entry: Ref): never {
+    const { entries } = this
+    const key = shownKey(entries.memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+    const reason = `The value of key ${key} of database ${this.dbIndex} cannot be saved yet: only strings can`
+    throw new RdbError(reason, this.writer.size)
+  }
+
   private saveKey(entry: Ref): void {
     const { entries, writer, clock } = this
     const { hint, keyDelay } = this.options
@@ -114,6 +123,7 @@ export class RdbSaver {
       writer.byte(clock.frequency(entries.access(entry)))
     }
     const format = this.formats.of(entries.type(entry))
+    if (format === undefined) return this.refuse(entry)
     writer.byte(format.rdbType(entry))
     writer.string(entries.memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
     format.save(entry, writer)

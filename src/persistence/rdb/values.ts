@@ -7,7 +7,9 @@ import type { Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import type { Ref } from '../../memory/memory.ts'
+import { hashValues } from './hash-values.ts'
 import type { RdbReader } from './reader.ts'
+import { setValues } from './set-values.ts'
 import { stringValues } from './string-values.ts'
 import type { RdbWriter } from './writer.ts'
 
@@ -36,6 +38,8 @@ export class ValueFormats {
 
   constructor(keyspace: Keyspace) {
     this.add(stringValues(keyspace))
+    this.add(setValues(keyspace))
+    this.add(hashValues(keyspace))
   }
 
   private add(format: ValueFormat): void {
@@ -43,9 +47,9 @@ export class ValueFormats {
     for (const rdbType of format.rdbTypes) this.byRdbType[rdbType] = format
   }
 
-  /** The format of a type of the keyspace. */
-  of(type: Type): ValueFormat {
-    return this.byType[type]!
+  /** The format of a type of the keyspace; undefined if such values cannot be written. */
+  of(type: Type): ValueFormat | undefined {
+    return this.byType[type]
   }
 
   /** What reads an RDB type; undefined if nothing does. */

@@ -5,18 +5,21 @@ import { fromLatin1 } from '../../lib/bytes.ts'
 import { BAD_CLIENT_NAME, badClientAttribute, SYNTAX, unknownClientAttribute } from '../../protocol/errors.ts'
 import type { Server } from '../server.ts'
 
+/** What is kept of a client's attribute. Redis keeps all; but a JavaScript string, as CLIENT LIST is of all clients,
+ *  ends at half a gigabyte. */
+export const ATTRIBUTE_LEN_MAX = 4096
+
 /** Whether a name would leave CLIENT LIST readable. Redis looks at it as a C string. */
 export function isClientAttribute(text: string): boolean {
   return /^[!-~]*(\0|$)/.test(text) && !text.endsWith('\n')
 }
 
 export function setName(call: Call): void {
-  const name = call.string(2)
-  if (!isClientAttribute(name)) {
+  if (!isClientAttribute(call.string(2))) {
     call.reply.error(BAD_CLIENT_NAME)
     return
   }
-  call.session.name = name
+  call.session.name = call.string(2, ATTRIBUTE_LEN_MAX)
   call.reply.ok()
 }
 
@@ -27,11 +30,11 @@ export function getName(call: Call): void {
 }
 
 export function setInfo(call: Call): void {
-  const value = call.string(3)
   const isName = call.is(2, 'LIB-NAME')
   if (!isName && !call.is(2, 'LIB-VER')) call.reply.error(unknownClientAttribute(call.string(2)))
-  else if (!isClientAttribute(value)) call.reply.error(badClientAttribute(call.string(2)))
+  else if (!isClientAttribute(call.string(3))) call.reply.error(badClientAttribute(call.string(2)))
   else {
+    const value = call.string(3, ATTRIBUTE_LEN_MAX)
     if (isName) call.session.libName = value
     else call.session.libVersion = value
     call.reply.ok()

@@ -26,7 +26,7 @@ import {
 import { DEFAULT_USER } from '../authentication.ts'
 import { REDIS_VERSION } from '../config/load.ts'
 import type { Server } from '../server.ts'
-import { isClientAttribute } from './client-session.ts'
+import { ATTRIBUTE_LEN_MAX, isClientAttribute } from './client-session.ts'
 
 const PONG = fromLatin1('+PONG\r\n')
 
@@ -116,7 +116,7 @@ function hello(server: Server, call: Call): void {
     reply.error(NO_AUTH_HELLO)
     return
   }
-  if (name > 0) session.name = call.string(name)
+  if (name > 0) session.name = call.string(name, ATTRIBUTE_LEN_MAX)
   if (version > 0) {
     session.version = version
     reply.version = version

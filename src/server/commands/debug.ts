@@ -2,7 +2,7 @@
  * What crashes Redis on purpose (SEGFAULT, PANIC, OOM …) is not offered. */
 import type { Call } from '../../commands/call.ts'
 import { type Command, type CommandGroup, Flag, group } from '../../commands/definition.ts'
-import { compareInt64 } from '../../lib/int64.ts'
+import { compareInt64, toNumber } from '../../lib/int64.ts'
 import { memtoull } from '../../lib/units.ts'
 import {
   DEBUG_NOT_ALLOWED,
@@ -73,11 +73,14 @@ function changeReplicationId(call: Call, server: Server): void {
   call.reply.ok()
 }
 
-/** Elements above this size get list nodes of their own; there are no lists yet. */
+/** Elements of this size and above get list nodes of their own. */
 function packedThreshold(call: Call): void {
   const size = memtoull(call.bytes, call.posOf(FIRST), call.lenOf(FIRST))
   if (size === undefined || compareInt64(size, THRESHOLD_MAX) > 0) call.reply.error(PACKED_THRESHOLD)
-  else call.reply.ok()
+  else {
+    call.keyspace.lists.quicklist.setPackedThreshold(toNumber(size))
+    call.reply.ok()
+  }
 }
 
 /** Replies are written into one buffer for all clients: there is nothing to resize. */

@@ -8,6 +8,7 @@ import {
   DEFRAG,
   EVICTION,
   NO_JEMALLOC,
+  NO_LIST_COMPRESSION,
   NO_REHASH,
   NOTIFICATIONS,
   REPLICATION,
@@ -70,13 +71,13 @@ export const MEMORY = [
 ] as const
 
 export const ENCODINGS = [
-  integer('hash-max-listpack-entries', LONG, 512, COLLECTIONS, { ...SIZE, alias: 'hash-max-ziplist-entries' }),
-  memory('hash-max-listpack-value', LONG, 64, COLLECTIONS, { ...SIZE, alias: 'hash-max-ziplist-value' }),
-  integer('list-max-listpack-size', [INT_MIN, INT_MAX], -2, COLLECTIONS, { alias: 'list-max-ziplist-size' }),
-  integer('list-compress-depth', COUNT, 0, COLLECTIONS),
-  integer('set-max-intset-entries', LONG, 512, COLLECTIONS, SIZE),
-  integer('set-max-listpack-entries', LONG, 128, COLLECTIONS, SIZE),
-  integer('set-max-listpack-value', LONG, 64, COLLECTIONS, SIZE),
+  integer('hash-max-listpack-entries', LONG, 512, ACTED, { ...SIZE, alias: 'hash-max-ziplist-entries' }),
+  memory('hash-max-listpack-value', LONG, 64, ACTED, { ...SIZE, alias: 'hash-max-ziplist-value' }),
+  integer('list-max-listpack-size', [INT_MIN, INT_MAX], -2, ACTED, { alias: 'list-max-ziplist-size' }),
+  integer('list-compress-depth', COUNT, 0, NO_LIST_COMPRESSION),
+  integer('set-max-intset-entries', LONG, 512, ACTED, SIZE),
+  integer('set-max-listpack-entries', LONG, 128, ACTED, SIZE),
+  integer('set-max-listpack-value', LONG, 64, ACTED, SIZE),
   integer('zset-max-listpack-entries', LONG, 128, COLLECTIONS, { ...SIZE, alias: 'zset-max-ziplist-entries' }),
   memory('zset-max-listpack-value', LONG, 64, COLLECTIONS, { ...SIZE, alias: 'zset-max-ziplist-value' }),
   memory('hll-sparse-max-bytes', LONG, 3000, COLLECTIONS, SIZE),

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { INT64_MAX, INT64_MIN, type Int64 } from '../../../src/lib/int64.ts'
-import { errorReply, protocolError, unknownCommand, unknownSubcommand } from '../../../src/protocol/errors.ts'
+import {
+  type ErrorReply,
+  errorReply,
+  protocolError,
+  unknownCommand,
+  unknownSubcommand,
+  unsupportedOption,
+} from '../../../src/protocol/errors.ts'
 import { Reply } from '../../../src/protocol/reply.ts'
 
 const KB = 1024
@@ -99,22 +106,32 @@ function closed(reply: Reply, end: 'endArray' | 'endSet'): void {
   reply[end](mark, 2)
 }
 
+/** What stands between the minus and the line's end. */
+const shownOf = (error: ErrorReply): string => Buffer.from(error.bytes).toString('latin1').slice(1, -2)
+
 describe('an error', () => {
   test('has a code, and keeps to one line whatever a client has sent', () => {
     const error = protocolError("expected '$', got '\r'")
     expect(error.code).toBe('ERR')
     expect(written(2, (reply) => reply.error(error))).toBe("-ERR Protocol error: expected '$', got ' '\r\n")
-    expect(unknownSubcommand('a\r\n\nb', 'client').text).toBe("ERR unknown subcommand 'a   b'. Try CLIENT HELP.")
+    expect(shownOf(unknownSubcommand('a\r\n\nb', 'client'))).toBe("ERR unknown subcommand 'a   b'. Try CLIENT HELP.")
+  })
+
+  test('stands even if a client sent millions of line ends', () => {
+    expect(unsupportedOption('\r'.repeat(60_000_000)).bytes.indexOf(13)).toBe(
+      60_000_000 + '-ERR Unsupported option '.length,
+    )
   })
 
   test('shows what a client sent up to a NUL, and no more than 128 bytes', () => {
     const long = 'x'.repeat(200)
-    expect(unknownCommand('a\0b', ['c\0d', '']).text).toBe("ERR unknown command 'a', with args beginning with: 'c' '' ")
-    expect(unknownCommand(long, [long, 'y']).text).toBe(
-      `ERR unknown command '${'x'.repeat(128)}', with args beginning with: '${'x'.repeat(128)}' `,
+    const beginning = 'with args beginning with: '
+    expect(shownOf(unknownCommand('a\0b', ['c\0d', '']))).toBe(`ERR unknown command 'a', ${beginning}'c' '' `)
+    expect(shownOf(unknownCommand(long, [long, 'y']))).toBe(
+      `ERR unknown command '${'x'.repeat(128)}', ${beginning}'${'x'.repeat(128)}' `,
     )
-    expect(unknownCommand('a', ['x'.repeat(120), long, 'y']).text).toMatch(/x{120}' 'xxxxx' $/)
-    expect(unknownSubcommand(long, 'config').text).toHaveLength(
+    expect(shownOf(unknownCommand('a', ['x'.repeat(120), long, 'y']))).toMatch(/x{120}' 'xxxxx' $/)
+    expect(shownOf(unknownSubcommand(long, 'config'))).toHaveLength(
       128 + "ERR unknown subcommand ''. Try CONFIG HELP.".length,
     )
   })
@@ -231,4 +248,17 @@ test('arrays whose length is told at their end may be nested and as long as they
     expect(taken(reply) === trees.map(textOf).join('')).toBe(true)
   })
   fc.assert(property, { numRuns: 500 })
+})
+
+test('a run of short strings as a listpack has them is as many bulk strings, up to what is none of them', () => {
+  const texts = Array.from({ length: 3000 }, (_, number) => 'x'.repeat(number % 64))
+  const elements = texts.map((text) => `${String.fromCharCode(0x80 | text.length)}${text}\x01`)
+  const bytes = new Uint8Array(Buffer.from(`..${elements.join('')}\xff`, 'latin1'))
+  const reply = new Reply()
+  expect(reply.bulkRun(bytes, 2, 5)).toBe(5)
+  expect(reply.runEnd).toBe(2 + elements.slice(0, 5).join('').length)
+  expect(reply.bulkRun(bytes, reply.runEnd, 1_000_000)).toBe(texts.length - 5)
+  expect(bytes[reply.runEnd]).toBe(0xff)
+  expect(reply.bulkRun(bytes, reply.runEnd, 1)).toBe(0)
+  expect(taken(reply)).toBe(texts.map(textOf).join(''))
 })

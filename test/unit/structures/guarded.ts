@@ -1,4 +1,4 @@
-/* Bytes that fail the test when anything outside of a range is read: for what looks at bytes that nobody has checked. */
+/* Bytes that fail the test when anything outside of a range is read: for what looks at bytes from elsewhere. */
 import { expect } from 'vitest'
 
 /** The bytes in the middle of others, with `pos`, the place where they begin. */

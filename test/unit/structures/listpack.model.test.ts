@@ -1,5 +1,5 @@
-/* Listpacks against plain arrays of byte strings, under random operations: after each one the listpack must be, byte for
- * byte, what the model's own encoder makes of the array. Elements are drawn around every limit of the format. */
+/* Listpacks against plain arrays of byte strings, under random operations: after each one the listpack must be, byte
+ * for byte, what the model's own encoder makes of the array. Elements are drawn around every limit of the format. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'

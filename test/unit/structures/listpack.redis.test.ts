@@ -1,5 +1,5 @@
-/* Small lists, hashes, sets and sorted sets of a real redis-server, against ours: the listpacks and intsets in what DUMP
- * answers must be, byte for byte, what we make of the same elements; and what RESTORE accepts must be what we accept. */
+/* Small lists, hashes, sets and sorted sets of a real redis-server, against ours: the listpacks and intsets in what
+ * DUMP answers must be, byte for byte, what we make of the same elements, and RESTORE must accept what we accept. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { Crc64 } from '../../../src/lib/crc64.ts'

@@ -376,6 +376,22 @@ test('an empty index has no ranks, and can be filled again', () => {
   pair.dismantle()
 })
 
+test('a cursor that was moved too far, and further, comes back with one step', () => {
+  const pair = new Pair(1, 2, 3)
+  for (let number = 0; number < 7; number++) pair.insert(number, `${number}`)
+  const { cursor, model } = pair
+  pair.index.seek(pair.root, 5, cursor)
+  for (let step = 0; step < 4; step++) cursor.next()
+  expect(cursor.member).toBe(NONE)
+  cursor.prev()
+  expect(cursor.member).toBe(model[6]!.ref)
+  pair.index.seek(pair.root, 1, cursor)
+  for (let step = 0; step < 4; step++) cursor.prev()
+  expect(cursor.member).toBe(NONE)
+  cursor.next()
+  expect(cursor.member).toBe(model[0]!.ref)
+})
+
 test('two indexes share one instance, and an iteration of one bears changes of the other', () => {
   const memory = new Memory()
   const index = new SortedIndex(memory, 3, 3)

@@ -59,3 +59,23 @@ test('one that was full once, and one made before, can be made again', () => {
   fill(keyspace, 20_000)
   keyspace.verify()
 })
+
+test.each([0, 1, 700, 20_000])('it gives the room back that %i entries do not need', (count) => {
+  const [grown, reserved] = [new Keyspace(1), new Keyspace(1)]
+  reserved.databases[0]!.expect(1_000_000)
+  for (const keyspace of [grown, reserved]) fill(keyspace, count)
+  reserved.databases[0]!.expectNoMore()
+  reserved.verify()
+  expect(reserved.databases[0]!.size).toBe(count)
+  // Two segments join below a fifth of what one holds.
+  expect(reserved.databases[0]!.tableBytes).toBeLessThan(6 * grown.databases[0]!.tableBytes + 8192)
+})
+
+test('one that is as full as expected stays as it is', () => {
+  const keyspace = new Keyspace(1)
+  keyspace.databases[0]!.expect(50_000)
+  fill(keyspace, 50_000)
+  const before = keyspace.databases[0]!.tableBytes
+  keyspace.databases[0]!.expectNoMore()
+  expect(keyspace.databases[0]!.tableBytes).toBe(before)
+})

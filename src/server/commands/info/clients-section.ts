@@ -4,18 +4,17 @@ import { fields } from './fields.ts'
 
 export function clientsSection(server: Server): string {
   const { clientBuffers } = server.vitals
-  let blocked = 0
-  for (const { session } of server.connections.values()) if (session.blocked) blocked++
+  const { blocking, waiting, pause } = server
   return fields({
     connected_clients: server.connections.size,
     cluster_connections: 0,
     maxclients: server.config.number('maxclients'),
     client_recent_max_input_buffer: clientBuffers.inputMax,
     client_recent_max_output_buffer: clientBuffers.outputMax,
-    blocked_clients: blocked,
+    blocked_clients: blocking.count + waiting.count + pause.waitingCount,
     tracking_clients: 0,
-    clients_in_timeout_table: server.waiting.timedCount,
-    total_blocking_keys: 0,
-    total_blocking_keys_on_nokey: 0,
+    clients_in_timeout_table: blocking.timedCount + waiting.timedCount,
+    total_blocking_keys: blocking.keyCount,
+    total_blocking_keys_on_nokey: blocking.whenGoneKeyCount,
   })
 }

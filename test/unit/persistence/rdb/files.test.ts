@@ -179,6 +179,7 @@ describe('a replacement that fails', () => {
       throw new TypeError('a bug')
     }
     expect(() => replaceFile(targetIn(dir), write)).toThrow('a bug')
+    expect(readdirSync(dir)).toEqual([])
   })
 })
 

@@ -90,6 +90,17 @@ describe('what stands beside keys', () => {
     expect(keyspace.memory.reservedBytes).toBeLessThan(100e6)
   })
 
+  test('makes no room that keys past their time would have needed', () => {
+    const expired = Array.from({ length: 20_000 }, (_, index) => {
+      const name = String(index).padStart(8, '0')
+      return `\xfc\x01\x00\x00\x00\x00\x00\x00\x00\x00\x08${name}\x01v`
+    })
+    const keyspace = load(fileOf(['\xfb\x80\x00\x00\x4e\x21\x80\x00\x00\x4e\x20', ...expired, KEY]))
+    expect(valuesOf(keyspace)).toEqual({ key: 'value' })
+    expect(keyspace.databases[0]!.tableBytes).toBeLessThan(10_000)
+    keyspace.verify()
+  })
+
   test('a database beyond those there are is refused', () => {
     const found = refusal(fileOf(['\xfe\x02', KEY]), { keyspace: new Keyspace(2) })
     expect(found.message).toMatch(/configured to handle more than 2 databases/)
@@ -201,7 +212,7 @@ describe('a key', () => {
     'of type %i is refused by name until that type is built',
     (rdbType) => {
       const found = refusal(fileOf([KEY, SELECT_1, rdbType, short('a "list"'), 'whatever']))
-      expect(found.message).toMatch(/^The value \(.+, type \d+\) cannot be held: .* only strings are built yet$/)
+      expect(found.message).toMatch(/^The value \(.+, type \d+\) cannot be loaded yet: only strings can$/)
       expect(found.message).toContain(`, type ${rdbType})`)
       expect(found.place).toBe('in the value of key "a \\"list\\"" of database 1')
       expect(found.offset).toBe(9 + KEY.length + 2 + 1 + 9)

@@ -6,10 +6,12 @@ import { fromWords, type Int64 } from '../../../../src/lib/int64.ts'
 import { Random } from '../../../../src/lib/random.ts'
 import { RdbError } from '../../../../src/persistence/rdb/reader.ts'
 import { Hint } from '../../../../src/persistence/rdb/saver.ts'
-import { accessOf, allContent, load, loaderOf, save, set, withChecksum } from './support.ts'
+import { accessOf, allContent, bytesOf, load, loaderOf, save, set, withChecksum } from './support.ts'
 
 const SEED = Number(process.env['SEED'] ?? 20240917)
 const CASES = Number(process.env['CASES'] ?? 20_000)
+/** No type of Redis's has this tag. */
+const NO_TYPE = 15
 const FAR = 4_000_000_000_000
 
 function randomText(random: Random): string {
@@ -101,6 +103,16 @@ test('frequencies are kept when they are saved, as they have decayed', () => {
   loaded.setTime(keyspace.now)
   load(save(keyspace, { hint: Hint.FREQUENCY }), { keyspace: loaded })
   expect(loaded.clock.frequency(accessOf(loaded, 'a'))).toBe(90)
+})
+
+test('what cannot be written yet is refused by its key, not left out', () => {
+  const keyspace = new Keyspace(4)
+  set(keyspace, 0, 'a', 'v')
+  const db = keyspace.databases[3]!
+  const key = bytesOf('my "key"')
+  db.lookup(key, 0, key.length)
+  db.insert(keyspace.entries.create(NO_TYPE, 0, 0, key, 0, key.length, 0))
+  expect(() => save(keyspace)).toThrow(/^The value of key "my \\"key\\"" of database 3 cannot be saved yet/)
 })
 
 /** Changes, adds, removes, doubles bytes; some of them to what means much in the format. */

@@ -26,6 +26,16 @@ describe('a session without a connection', () => {
     expect(session).toMatchObject({ version: 2, name: '' })
   })
 
+  test('keeps of a very long name what can be shown', () => {
+    const [server, session] = [newServer(), new Session(1)]
+    const long = 'x'.repeat(100_000)
+    expect(run(server, session, 'CLIENT', 'SETNAME', long)).toBe('+OK\r\n')
+    expect(run(server, session, 'CLIENT', 'SETINFO', 'LIB-NAME', long)).toBe('+OK\r\n')
+    expect(session).toMatchObject({ name: 'x'.repeat(4096), libName: 'x'.repeat(4096) })
+    expect(run(server, session, 'HELLO', '2', 'SETNAME', long)).toMatch(/^\*14/)
+    expect(session.name).toHaveLength(4096)
+  })
+
   test('has no line, and cannot watch', () => {
     const [server, session] = [newServer(), new Session(1)]
     expect(run(server, session, 'CLIENT', 'INFO')).toBe('$0\r\n\r\n')

@@ -1,0 +1,290 @@
+/* The hash commands, but for those that choose fields at random or walk through them: hashes-walks.ts. */
+import { HashEncoding, Type } from '../keyspace/entry.ts'
+import { Event } from '../keyspace/events.ts'
+import { fromLatin1 } from '../lib/bytes.ts'
+import { addInt64, INT64_LEN_MAX, type Int64, int64Length, parseInt64, writeInt64 } from '../lib/int64.ts'
+import {
+  addLongDouble,
+  formatLongDouble,
+  fromDouble,
+  isFiniteLongDouble,
+  type LongDouble,
+  parseLongDouble,
+} from '../lib/long-double.ts'
+import { NONE, type Ref } from '../memory/memory.ts'
+import {
+  HASH_NOT_FLOAT,
+  HASH_NOT_INTEGER,
+  INCREMENT_NAN,
+  INCREMENT_OVERFLOW,
+  NAN_OR_INFINITY,
+  NOT_FLOAT,
+  NOT_INTEGER,
+  wrongArity,
+} from '../protocol/errors.ts'
+import { type Call, REFUSED } from './call.ts'
+import { block, type CommandGroup, double, Flag, group, integer, key, many, string } from './definition.ts'
+
+const ZERO = fromDouble(0)!
+const digits = new Uint8Array(INT64_LEN_MAX)
+
+/** The hash at the key of argument 1, an empty one if there is none: to be filled at once. REFUSED after replying
+ *  WRONGTYPE. Allocates. */
+function hashFor(call: Call): Ref {
+  const found = call.writeKey(1, Type.HASH)
+  if (found !== NONE) return found
+  const entry = call.keyspace.hashes.create(HashEncoding.LISTPACK, call.bytes, call.posOf(1), call.lenOf(1))
+  call.db.insert(entry)
+  return entry
+}
+
+/** Sets the pairs from argument 2 on; returns how many fields are new, or -1 after replying an error. */
+function setPairs(call: Call, command: string): number {
+  const { keyspace, bytes, pos, len, argc } = call
+  const { hashes } = keyspace
+  if (argc % 2 === 1) {
+    call.reply.error(wrongArity(command))
+    return -1
+  }
+  const entry = hashFor(call)
+  if (entry === REFUSED) return -1
+  hashes.expect(entry, len, 2, argc)
+  let created = 0
+  for (let index = 2; index < argc; index += 2) {
+    // biome-ignore format: the two ranges read better in a row
+    const isNew = hashes.set(
+      entry, bytes, pos[index]!, len[index]!, bytes, pos[index + 1]!, len[index + 1]!,
+    )
+    if (isNew) created++
+  }
+  keyspace.dirty += (argc - 2) / 2 - 1
+  call.changed(1, Event.HSET)
+  return created
+}
+
+function hset(call: Call): void {
+  const created = setPairs(call, 'hset')
+  if (created >= 0) call.reply.integer(created)
+}
+
+function hmset(call: Call): void {
+  if (setPairs(call, 'hmset') >= 0) call.reply.ok()
+}
+
+function hsetnx(call: Call): void {
+  const { keyspace, bytes, pos, len } = call
+  const { hashes } = keyspace
+  const entry = hashFor(call)
+  if (entry === REFUSED) return
+  if (hashes.has(entry, bytes, pos[2]!, len[2]!)) return call.reply.integer(0)
+  hashes.expect(entry, len, 2, 4)
+  hashes.set(entry, bytes, pos[2]!, len[2]!, bytes, pos[3]!, len[3]!)
+  call.changed(1, Event.HSET)
+  call.reply.integer(1)
+}
+
+/** Replies with the value of the field that an argument names, of a hash or NONE. */
+function replyValue(call: Call, entry: Ref, index: number): void {
+  const { hashes } = call.keyspace
+  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(index), call.lenOf(index))) call.reply.nullBulk()
+  else if (hashes.isInteger) call.reply.bulkInteger(hashes.integer)
+  else call.reply.bulk(hashes.bytes, hashes.pos, hashes.len)
+}
+
+function hget(call: Call): void {
+  const entry = call.readKey(1, Type.HASH)
+  if (entry !== REFUSED) replyValue(call, entry, 2)
+}
+
+function hmget(call: Call): void {
+  const entry = call.readKey(1, Type.HASH)
+  if (entry === REFUSED) return
+  call.reply.array(call.argc - 2)
+  for (let index = 2; index < call.argc; index++) replyValue(call, entry, index)
+}
+
+function hexists(call: Call): void {
+  const entry = call.readKey(1, Type.HASH)
+  if (entry === REFUSED) return
+  const found = entry !== NONE && call.keyspace.hashes.has(entry, call.bytes, call.posOf(2), call.lenOf(2))
+  call.reply.integer(found ? 1 : 0)
+}
+
+function hstrlen(call: Call): void {
+  const entry = call.readKey(1, Type.HASH)
+  if (entry === REFUSED) return
+  const { hashes } = call.keyspace
+  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(2), call.lenOf(2))) return call.reply.integer(0)
+  call.reply.integer(hashes.isInteger ? int64Length(hashes.integer) : hashes.len)
+}
+
+function hlen(call: Call): void {
+  const entry = call.readKey(1, Type.HASH)
+  if (entry === REFUSED) return
+  call.reply.integer(entry === NONE ? 0 : call.keyspace.hashes.size(entry))
+}
+
+function hdel(call: Call): void {
+  const entry = call.writeKey(1, Type.HASH)
+  if (entry === REFUSED) return
+  if (entry === NONE) return call.reply.integer(0)
+  const { keyspace, bytes, pos, len, argc } = call
+  const { hashes } = keyspace
+  let deleted = 0
+  let empty = false
+  for (let index = 2; index < argc && !empty; index++) {
+    if (!hashes.delete(entry, bytes, pos[index]!, len[index]!)) continue
+    deleted++
+    empty = hashes.size(entry) === 0
+  }
+  if (empty) call.db.remove(entry)
+  if (deleted > 0) {
+    keyspace.dirty += deleted - 1
+    call.changed(1, Event.HDEL)
+    if (empty) call.tell(1, Event.DEL)
+  }
+  call.reply.integer(deleted)
+}
+
+/** The value that `find` met as an integer, or undefined if it is none. */
+function foundInteger(call: Call): Int64 | undefined {
+  const { hashes } = call.keyspace
+  return hashes.isInteger ? hashes.integer : parseInt64(hashes.bytes, hashes.pos, hashes.len)
+}
+
+function hincrby(call: Call): void {
+  const { reply, keyspace, bytes, pos, len } = call
+  const { hashes } = keyspace
+  const increment = call.integer(3)
+  if (increment === undefined) return reply.error(NOT_INTEGER)
+  const entry = hashFor(call)
+  if (entry === REFUSED) return
+  let old: Int64 | undefined = 0
+  if (hashes.find(entry, bytes, pos[2]!, len[2]!)) old = foundInteger(call)
+  if (old === undefined) return reply.error(HASH_NOT_INTEGER)
+  const value = addInt64(old, increment)
+  if (value === undefined) return reply.error(INCREMENT_OVERFLOW)
+  hashes.set(entry, bytes, pos[2]!, len[2]!, digits, 0, writeInt64(value, digits, 0))
+  call.changed(1, Event.HINCRBY)
+  reply.integer(value)
+}
+
+/** The value that `find` met as a fraction, or undefined if it is none. */
+function foundFraction(call: Call): LongDouble | undefined {
+  const { hashes } = call.keyspace
+  if (!hashes.isInteger) return parseLongDouble(hashes.bytes, hashes.pos, hashes.len)
+  return parseLongDouble(digits, 0, writeInt64(hashes.integer, digits, 0))
+}
+
+function hincrbyfloat(call: Call): void {
+  const { reply, keyspace, bytes, pos, len } = call
+  const { hashes } = keyspace
+  const increment = parseLongDouble(bytes, pos[3]!, len[3]!)
+  if (increment === undefined) return reply.error(NOT_FLOAT)
+  if (!isFiniteLongDouble(increment)) return reply.error(NAN_OR_INFINITY)
+  const entry = hashFor(call)
+  if (entry === REFUSED) return
+  let old: LongDouble | undefined = ZERO
+  if (hashes.find(entry, bytes, pos[2]!, len[2]!)) old = foundFraction(call)
+  if (old === undefined) return reply.error(HASH_NOT_FLOAT)
+  const value = addLongDouble(old, increment)
+  if (value === undefined) return reply.error(INCREMENT_NAN)
+  const text = fromLatin1(formatLongDouble(value))
+  hashes.set(entry, bytes, pos[2]!, len[2]!, text, 0, text.length)
+  call.changed(1, Event.HINCRBYFLOAT)
+  reply.bulk(text, 0, text.length)
+}
+
+export const hashCommands = group('hash', {
+  HDEL: {
+    summary: 'Deletes fields of a hash.',
+    since: '2.0.0',
+    complexity: 'O(N), N fields given',
+    flags: Flag.WRITE | Flag.FAST,
+    args: [key('RW delete'), many(string('field'))],
+    history: [['2.4.0', 'Several `field` arguments.']],
+    run: hdel,
+  },
+  HEXISTS: {
+    summary: 'Tells whether a hash has a field.',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    flags: Flag.READONLY | Flag.FAST,
+    args: [key('RO'), string('field')],
+    run: hexists,
+  },
+  HGET: {
+    summary: 'Gives the value of a field.',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    flags: Flag.READONLY | Flag.FAST,
+    args: [key('RO access'), string('field')],
+    run: hget,
+  },
+  HINCRBY: {
+    summary: 'Adds a number to the integer in a field; a missing field counts as 0.',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
+    args: [key('RW access update'), string('field'), integer('increment')],
+    run: hincrby,
+  },
+  HINCRBYFLOAT: {
+    summary: 'Adds a fraction to the number in a field; a missing field counts as 0.',
+    since: '2.6.0',
+    complexity: 'O(1)',
+    flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
+    args: [key('RW access update'), string('field'), double('increment')],
+    run: hincrbyfloat,
+  },
+  HLEN: {
+    summary: 'Counts the fields of a hash.',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    flags: Flag.READONLY | Flag.FAST,
+    args: [key('RO')],
+    run: hlen,
+  },
+  HMGET: {
+    summary: 'Gives the values of several fields.',
+    since: '2.0.0',
+    complexity: 'O(N), N fields given',
+    flags: Flag.READONLY | Flag.FAST,
+    args: [key('RO access'), many(string('field'))],
+    run: hmget,
+  },
+  HMSET: {
+    summary: 'Sets several fields of a hash.',
+    since: '2.0.0',
+    complexity: 'O(N), N fields given',
+    flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
+    args: [key('RW update'), many(block('data', string('field'), string('value')))],
+    deprecated: { since: '4.0.0', use: '`HSET` with multiple field-value pairs' },
+    run: hmset,
+  },
+  HSET: {
+    summary: 'Sets fields of a hash, creating it if there is none.',
+    since: '2.0.0',
+    complexity: 'O(1) a field',
+    flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
+    args: [key('RW update'), many(block('data', string('field'), string('value')))],
+    history: [['4.0.0', 'Several fields in one call.']],
+    run: hset,
+  },
+  HSETNX: {
+    summary: 'Sets a field unless it exists.',
+    since: '2.0.0',
+    complexity: 'O(1)',
+    flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
+    args: [key('RW insert'), string('field'), string('value')],
+    run: hsetnx,
+  },
+  HSTRLEN: {
+    summary: "Gives the length of a field's value.",
+    since: '3.2.0',
+    complexity: 'O(1)',
+    flags: Flag.READONLY | Flag.FAST,
+    args: [key('RO'), string('field')],
+    run: hstrlen,
+  },
+} satisfies CommandGroup)
