@@ -4,8 +4,8 @@
  *   QUICKLIST    value: root of a quicklist             beyond it
  *
  * A list becomes a quicklist when what is about to be added might exceed the limit, and a listpack again when it has
- * shrunk to half of it and to one node: when exactly, is Redis's rule, for OBJECT ENCODING shows it. Which of the two it
- * is shows only here: to others a list is a length, two ends, and a cursor.
+ * shrunk to half of it and to one node: when exactly, is Redis's rule, for OBJECT ENCODING shows it. Which of the two
+ * it is shows only here: to others a list is a length, two ends, and a cursor.
  *
  * There is one cursor. It stands on an element and walks in one direction; whatever changes the list by other ways than
  * the cursor's own, or starts it anew, ends it. Elements are read through the listpacks' `bytes`, `pos` and `len`.

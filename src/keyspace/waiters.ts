@@ -4,10 +4,10 @@
  *      0      "jobs"  ->  waiter 7, waiter 9, waiter 12
  *      0      "mail"  ->  waiter 9                              a waiter stands in the queue of each of its keys
  *
- * Hung on the keyspace as a listener only while anybody waits. Any event of a key that is waited for makes it ready: the
- * ready keys, each once, in the order of their first events, are handed to whoever serves the waiters, who looks what is
- * there now. Most changes are of keys that nobody waits for: a table of counters by a cheap hash of the name tells so
- * without a string being made.
+ * Hung on the keyspace as a listener only while anybody waits. Any event of a key that is waited for makes it ready:
+ * the ready keys, each once, in the order of their first events, are handed to whoever serves the waiters, who looks
+ * what is there now. Most changes are of keys that nobody waits for: a table of counters by a cheap hash of the name
+ * tells so without a string being made.
  *
  * Always: `filter` counts the queues by the hash of their keys; no queue is empty. */
 import { equalBytes, fromLatin1, latin1 } from '../lib/bytes.ts'

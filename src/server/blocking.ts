@@ -1,12 +1,13 @@
 /* Blocking: clients that wait for keys (BLPOP and its kin), until one of their keys has something for them, their time
  * is up, or somebody unblocks them.
  *
- *   BLPOP finds nothing -> copied, its client waits -> … RPUSH … -> key ready -> BLPOP is run again -> its reply is sent
+ *   BLPOP finds nothing -> it is copied, its client waits … RPUSH -> key ready -> BLPOP is run again -> reply sent
  *
  * A client that waits is served after the command that made its key ready (after EXEC or the script, if it was in one),
  * in the order in which clients began to wait for that key; keys in the order in which they became ready. Serving one
- * may make further keys ready (BLMOVE pushes): it goes on until none is. What is run again has a call and a reply of its
- * own, since those of the command that was running are still in use. If it has to wait again, its time stays what it was.
+ * may make further keys ready (BLMOVE pushes): it goes on until none is. What is run again has a call and a reply of
+ * its own, since those of the command that was running are still in use. If it has to wait again, its time stays what
+ * it was.
  *
  * While nobody waits nothing of this is in anybody's way; who waits costs memory, and changes of the same keys. */
 import type { Blocker } from '../commands/blocking.ts'

@@ -1,8 +1,8 @@
 /* Deadlines: things that are to happen at some time, each at its own, with one timer for all of them.
  *
  * A binary heap by time; each thing knows its place in it, so that one that is no longer to happen leaves in O(log n).
- * The timer is set for the earliest: ten thousand waiting clients cost nothing until the first one's time is up. Time is
- * `performance.now()`: it goes on evenly when the system's clock is set. */
+ * The timer is set for the earliest: ten thousand waiting clients cost nothing until the first one's time is up. Time
+ * is `performance.now()`: it goes on evenly when the system's clock is set. */
 
 /** Longest time that a timer takes. */
 const TIMER_MAX_MS = 2 ** 31 - 1

@@ -29,6 +29,8 @@ const DIGIT_0 = 48
 const TIME_LEN_MAX = 32
 
 export class Monitors {
+  /** A line that might be longer is cut: a typed array has its limits (4 GB, Node 20). */
+  lineSizeMax = 2 ** 30
   private readonly server: Server
   private readonly connections = new Set<Connection>()
   private bytes = new Uint8Array(0)
@@ -122,13 +124,18 @@ export class Monitors {
     const source = this.sourceOf(call)
     let size = TIME_LEN_MAX + source.length + CR_LF.length
     for (let index = 0; index < call.argc; index++) size += 1 + quotedLengthMax(call.lenOf(index) + REDACTED.length)
+    size = Math.min(size, this.lineSizeMax)
     this.ensure(size)
     const bytes = this.bytes
+    const end = this.len + size - CR_LF.length
     let at = writeLatin1(source, bytes, this.writeTime(bytes, this.len))
     for (let index = 0; index < call.argc; index++) {
+      const room = end - at - 1
+      if (room < quotedLengthMax(REDACTED.length)) break
+      const len = Math.min(call.lenOf(index), Math.floor((room - quotedLengthMax(0)) / 4))
       bytes[at++] = 0x20
       if (secrets.has(index)) at = writeLatin1(`"${REDACTED}"`, bytes, at)
-      else at = writeQuoted(call.bytes, call.posOf(index), call.lenOf(index), bytes, at)
+      else at = writeQuoted(call.bytes, call.posOf(index), len, bytes, at)
     }
     this.len = writeLatin1(CR_LF, bytes, at)
   }

@@ -16,10 +16,12 @@ const LONELY_TURNS = 16
 const DIRECT_COUNT = 512
 
 export class Outbox {
-  // Of fixed length: an array that is filled and emptied would get a new backing store each turn.
+  // Of fixed length (but for what is queued while everything is sent): an array that is filled and emptied would get a
+  // new backing store each turn.
   private readonly waiting = new Array<Connection | null>(WAITING_MAX).fill(null)
   private count = 0
   private scheduled = false
+  private flushing = false
   private lonelyTurns = 0
   private directLeft = 0
   private readonly endTurn = (): void => {
@@ -43,11 +45,14 @@ export class Outbox {
 
   /** Sends everything. What is queued meanwhile is sent too. */
   flush(): void {
+    if (this.flushing) return
+    this.flushing = true
     for (let index = 0; index < this.count; index++) {
       const connection = this.waiting[index]!
       this.waiting[index] = null
       connection.flushOutput()
     }
     this.count = 0
+    this.flushing = false
   }
 }

@@ -2,8 +2,8 @@
  * random commands over a few keys, under each kind of list-max-listpack-size, with elements of a few bytes and of
  * thousands; and scenes of several clients of which some wait.
  *
- * REDIS_SERVER names another redis-server. Lists of 7.0 are quicklists from the first element on: encodings are compared
- * with 7.2 only. */
+ * REDIS_SERVER names another redis-server. Lists of 7.0 are quicklists from the first element on: encodings are
+ * compared with 7.2 only. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Argument, encode, RawClient } from '../helpers/raw-client.ts'
 import { redisAvailable, sleep, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'

@@ -67,7 +67,8 @@ describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does'
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
       const seed = (Date.now() + round) | 0
       const generator = new Generator(seed)
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nCONFIG RESETSTAT\r\n${LIMITS.join('\r\n')}\r\n`, 3 + LIMITS.length)
+      await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
+      await send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)
       clients[0].send('config set set-max-listpack-entries 4\r\nconfig set set-max-listpack-value 10\r\n')
       await clients[0].replies(2)
       for (let batch = 0; batch < 60; batch++) {
@@ -88,6 +89,8 @@ describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does'
       const [digests] = await send('DEBUG DIGEST\r\n', 1)
       expect(String(digests![0])).toMatch(/^\+[0-9a-f]{40}/)
       expect(String(digests![0]), `seed ${seed}`).toBe(String(digests![1]))
+      expect(String(await clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
+      expect(String(await clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![1]))
     })
   })
 })

@@ -208,7 +208,7 @@ describe('a key', () => {
     expect(valuesOf(keyspace)).toEqual({ 12345: 'v', ['a'.repeat(30)]: 'a'.repeat(30) })
   })
 
-  test.each([1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25])(
+  test.each([1, 3, 5, 9, 10, 12, 13, 14, 15, 17, 18, 19, 21, 22, 23, 24, 25])(
     'of type %i is refused by name until that type is built',
     (rdbType) => {
       const found = refusal(fileOf([KEY, SELECT_1, rdbType, short('a "list"'), 'whatever']))
