@@ -5,8 +5,8 @@
  * change what they find. After a lookup that found, the table still knows the slot: `replace` and `remove` mean that
  * entry.
  *
- * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those; each of them has a record in the
- * index at or before its time. */
+ * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those; each of them has a record in
+ * the index at or before its time. */
 import { assert } from '../lib/assert.ts'
 import { type Int64, toNumber } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'

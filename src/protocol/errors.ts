@@ -15,8 +15,8 @@ export class ErrorReply {
 
   constructor(text: string) {
     const bytes = new Uint8Array(Buffer.from(`-${text}\r\n`, 'latin1'))
-    // Line ends would cut the reply in two: Redis turns them into spaces. (Byte by byte: of a text that a client made of
-    // nothing else, `replace` would make an array too large for V8, which ends the process.)
+    // Line ends would cut the reply in two: Redis turns them into spaces. (Byte by byte: of a text that a client made
+    // of nothing else, `replace` would make an array too large for V8, which ends the process.)
     for (let at = bytes.length - 3; at > 0; at--) if (bytes[at] === CR || bytes[at] === LF) bytes[at] = SPACE
     this.bytes = bytes
     this.code = /^\S+/.exec(text)?.[0] ?? 'ERR'
@@ -70,8 +70,8 @@ export const LFU_SELECTED = errorReply(
     'policies at runtime LRU and LFU data will take some time to adjust.',
 )
 export const LFU_NOT_SELECTED = errorReply(
-  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
-    'policies at runtime LRU and LFU data will take some time to adjust.',
+  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching ' +
+    'between policies at runtime LRU and LFU data will take some time to adjust.',
 )
 
 export const MAX_CLIENTS = errorReply('ERR max number of clients reached')

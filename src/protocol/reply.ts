@@ -5,8 +5,9 @@
  *                                                                  ^pos
  *
  * A reply that does not fit moves to a larger buffer while it is short, and then spills: the buffer so far becomes a
- * chunk of its own and writing goes on in a new one, so nothing long is copied again. The buffers come from a pool (reply-buffer.ts); `takeBuffer`, or `takeChunks` when
- * the reply spilled, hands over what was written to be sent at the end of the turn.
+ * chunk of its own and writing goes on in a new one, so nothing long is copied again. The buffers come from a pool
+ * (reply-buffer.ts); `takeBuffer`, or `takeChunks` when the reply spilled, hands over what was written to be sent at
+ * the end of the turn.
  *
  * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and
  * closed with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.

@@ -13,7 +13,8 @@ import { release } from '../lib/release.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
 const SIZE_MIN = 1024
-/** Positions in a request are signed 32-bit integers; and a read may bring one over the limit before it is looked at. */
+/** Positions in a request are signed 32-bit integers; and a read may bring one over the limit before it is looked
+ *  at. */
 export const REQUEST_SIZE_MAX = 2 ** 31 - 2 ** 20
 /** A buffer grows by more than twofold if the announced end is less than so many times its size. */
 const LEAP_MAX = 16

@@ -128,7 +128,6 @@ const EDGES = `
   BLPOP none x
   BLPOP none 1e400
   BLPOP none 0x7FFFFFFFFFFFFF
-  BLPOP none 9223372036854775
   BLPOP none inf
   BLPOP none -inf
   BLPOP none nan
@@ -158,6 +157,9 @@ const EDGES = `
   OBJECT REFCOUNT l
   DEBUG DIGEST-VALUE l
 `
+
+/** Redis 7.0 waits, for its sum overflows. */
+const EDGES_OF_72 = ['BLPOP none 9223372036854775', 'BLPOP none 9223370000000000']
 
 const linesOf = (text: string): string[] =>
   text
@@ -392,7 +394,7 @@ describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
       await both('HELLO', version)
       await both('FLUSHALL')
       const unlike: string[] = []
-      for (const line of linesOf(EDGES)) {
+      for (const line of [...linesOf(EDGES), ...(is72 ? EDGES_OF_72 : [])]) {
         ours.send(`${line}\r\n`)
         redis.send(`${line}\r\n`)
         const [ourReply, redisReply] = [String(await ours.reply()), String(await redis.reply())]

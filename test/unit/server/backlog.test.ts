@@ -3,7 +3,7 @@ import { Input } from '../../../src/server/input.ts'
 import { encode, RawClient } from '../../helpers/raw-client.ts'
 import { newServer } from './support.ts'
 
-test('a long backlog is worked through in order, and is not moved in each of the many turns that it takes', async () => {
+test('a long backlog is worked through in order, and not moved in each of the many turns that it takes', async () => {
   const server = newServer()
   expect(server.start({ anyPort: true, load: false })).toBe(true)
   const [admin, client] = [await RawClient.connect(server.listener.port), await RawClient.connect(server.listener.port)]
