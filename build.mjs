@@ -62,9 +62,8 @@ async function restoreConstants(files) {
     const code = contents.toString()
     const program = parseAst(code)
     const assigned = new Set()
-    walk(program, (node) => {
-      const target =
-        node.type === 'AssignmentExpression' ? node.left : node.type === 'UpdateExpression' ? node.argument : null
+    walk(program, ({ type, left, argument }) => {
+      const target = ASSIGNMENTS.has(type) ? left : type === 'UpdateExpression' ? argument : null
       if (target !== null) for (const name of namesOf(target)) assigned.add(name)
     })
     let result = ''
@@ -82,6 +81,7 @@ async function restoreConstants(files) {
   }
 }
 
+const ASSIGNMENTS = new Set(['AssignmentExpression', 'ForInStatement', 'ForOfStatement'])
 const SKIP = Symbol('skip')
 
 function walk(node, visit) {

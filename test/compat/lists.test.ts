@@ -42,7 +42,6 @@ const EDGES = `
   LPOS l 4 RANK -1
   LPOS l 4 RANK 0
   LPOS l 4 RANK x
-  LPOS l 4 RANK -9223372036854775808
   LPOS l 4 COUNT -1
   LPOS l 4 COUNT x
   LPOS l 4 COUNT 0
@@ -126,9 +125,6 @@ const EDGES = `
   BLPOP none 0.01
   BLPOP none -1
   BLPOP none x
-  BLPOP none 1e400
-  BLPOP none 0x7FFFFFFFFFFFFF
-  BLPOP none inf
   BLPOP none -inf
   BLPOP none nan
   BLPOP s 0
@@ -158,8 +154,17 @@ const EDGES = `
   DEBUG DIGEST-VALUE l
 `
 
-/** Redis 7.0 waits, for its sum overflows. */
-const EDGES_OF_72 = ['BLPOP none 9223372036854775', 'BLPOP none 9223370000000000']
+/** Limits that 7.0 does not look at: its integers overflow. */
+const EDGES_OF_72 = `
+  LPOS l 4 RANK -9223372036854775808
+  BLPOP none 1e400
+  BLPOP none 0x7FFFFFFFFFFFFF
+  BLPOP none inf
+  BLPOP none 9223372036854775
+  BLPOP none 9223370000000000
+`
+/** 7.0 serves who waits from the key that is ready; 7.2 runs the command again, and that meets the other key first. */
+const SCENES_OF_72 = ['an earlier key of the wrong type']
 
 const linesOf = (text: string): string[] =>
   text
@@ -389,12 +394,19 @@ describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
     return [String(await ours.command(...args)), String(await redis.command(...args))]
   }
 
+  /** Changes that each server has counted. */
+  async function changes(): Promise<[number, number]> {
+    const [ourInfo, redisInfo] = await both('INFO', 'PERSISTENCE')
+    const field = /rdb_changes_since_last_save:(\d+)/
+    return [Number(field.exec(ourInfo)![1]), Number(field.exec(redisInfo)![1])]
+  }
+
   describe.each([2, 3])('in RESP%i', (version) => {
     test('edges', async () => {
       await both('HELLO', version)
       await both('FLUSHALL')
       const unlike: string[] = []
-      for (const line of [...linesOf(EDGES), ...(is72 ? EDGES_OF_72 : [])]) {
+      for (const line of linesOf(is72 ? EDGES + EDGES_OF_72 : EDGES)) {
         ours.send(`${line}\r\n`)
         redis.send(`${line}\r\n`)
         const [ourReply, redisReply] = [String(await ours.reply()), String(await redis.reply())]
@@ -410,6 +422,7 @@ describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
       await both('FLUSHALL')
       await both('CONFIG', 'RESETSTAT')
       await both('CONFIG', 'SET', 'list-max-listpack-size', fill)
+      const [ourBefore, redisBefore] = await changes()
       for (let step = 0; step < 1500; step++) {
         const args = generator.next()
         const [ourReply, redisReply] = await both(...args)
@@ -420,12 +433,12 @@ describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
       }
       const [ourDigest, redisDigest] = await both('DEBUG', 'DIGEST')
       expect(ourDigest).toBe(redisDigest)
-      const dirty = /rdb_changes_since_last_save:\d+/
-      const [ourInfo, redisInfo] = await both('INFO', 'PERSISTENCE')
-      expect(dirty.exec(ourInfo)![0]).toBe(dirty.exec(redisInfo)![0])
+      const [ourChanges, redisChanges] = await changes()
+      expect(ourChanges - ourBefore).toBe(redisChanges - redisBefore)
     })
 
     test.each(Object.keys(SCENES))('waiting: %s', async (name) => {
+      if (!is72 && SCENES_OF_72.includes(name)) return
       await both('FLUSHALL')
       const [ourHeard, redisHeard] = await Promise.all(servers.map((server) => play(server, SCENES[name]!, version)))
       expect(ourHeard).toEqual(redisHeard)
