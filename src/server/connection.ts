@@ -30,6 +30,8 @@ export interface Wire {
 
 /** How long one client's requests may keep the others waiting, in milliseconds. */
 const TURN_MS_MAX = 2
+/** How many reads that fill the read buffer may follow each other: libuv goes on at once, up to 8 MB. */
+const FULL_READS_MAX = 4
 
 /** Sending more than this takes long enough to count for the longest run of commands. */
 const LONG_REPLY = 64 * 1024
@@ -57,6 +59,8 @@ export class Connection {
   private queued = false
   /** Waits for the next turn with part of what it sent. */
   private yielded = false
+  /** Reads of this turn that filled the read buffer. */
+  private fullReads = 0
   private queuedBytes = 0
   closed = false
   /** Writes that the kernel has not taken whole. */
@@ -152,7 +156,17 @@ export class Connection {
       if (!this.session.blocked && !this.yielded) this.serveInput()
     }
     if (this.input !== null && this.isTooLong(this.input)) this.server.limits.refuseQueryBuffer(this)
+    if (len === wire.bytes.length) this.countFullRead()
+    else this.fullReads = 0
     return true
+  }
+
+  /** There is probably more to read: it is for the next turn when this client has had its share of this one. */
+  private countFullRead(): void {
+    const isShareUsed =
+      ++this.fullReads === FULL_READS_MAX || this.server.dispatcher.elapsedMs * this.fullReads > TURN_MS_MAX
+    if (!isShareUsed || this.yielded || this.closed) return
+    this.yieldTurn()
   }
 
   /** Whether a request is too long to wait for its rest. As in Redis, arguments that have come whole do not count. */
@@ -177,7 +191,7 @@ export class Connection {
     const start = this.serve(input.decoder, input.bytes, input.len)
     if (this.closed) return
     // A long backlog takes many turns: were the rest of it moved in each, that would take quadratic time.
-    if (this.yielded && start < input.len - start) return
+    if (this.yielded && !this.session.blocked && start < input.len - start) return
     input.consume(start)
     input.decoder.rebase(start)
     if (input.len === 0 && input.bytes.length === 0) this.input = null
@@ -230,6 +244,7 @@ export class Connection {
    *  read from it meanwhile. */
   private yieldTurn(): void {
     this.yielded = true
+    this.fullReads = 0
     this.socket.pause()
     setImmediate(this.afterYield)
   }

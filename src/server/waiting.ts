@@ -1,6 +1,7 @@
 /* Waiting: clients that asked to wait for something other than a key (WAIT, WAITAOF), each until it comes or its
  * time is up. What they sent meanwhile stays in their input buffers. */
 import type { Call } from '../commands/call.ts'
+import type { Command } from '../commands/definition.ts'
 import { ReplyMode } from '../commands/session.ts'
 import { type ErrorReply, UNBLOCKED } from '../protocol/errors.ts'
 import type { Connection } from './connection.ts'
@@ -11,6 +12,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1
 
 interface Wait {
   readonly connection: Connection
+  readonly command: Command
   /** What the client is answered when its time is up. */
   readonly answer: Uint8Array
   /** Unix time in milliseconds; 0: it waits for ever. */
@@ -47,9 +49,11 @@ export class Waiting {
   /** Makes the caller wait until `end` (Unix time in milliseconds, 0 for ever), and then answers. */
   begin(call: Call, end: number, answer: Uint8Array): void {
     const connection = this.server.connections.get(call.session.id)
-    if (connection === undefined) return call.reply.raw(answer) // nobody to wait: a script, a program
+    const { command } = call
+    // Nobody to wait: a script, a program.
+    if (connection === undefined || command === null) return call.reply.raw(answer)
     const silent = call.session.replyMode !== ReplyMode.ON
-    const wait: Wait = { connection, answer, end, silent, timer: undefined }
+    const wait: Wait = { connection, command, answer, end, silent, timer: undefined }
     call.session.blocked = true
     this.waits.set(call.session.id, wait)
     if (end > 0) this.watch(wait)
@@ -66,10 +70,20 @@ export class Waiting {
     const wait = this.waits.get(connection.session.id)
     if (wait === undefined) return false
     this.forget(connection)
-    if (error !== undefined) this.server.dispatcher.statistics.recordError(error.code)
+    this.book(wait, error)
     if (!wait.silent) connection.send(error?.bytes ?? wait.answer)
     connection.resume()
     return true
+  }
+
+  /** Counts the command, which the dispatcher did not when it began to wait. Waiting is no work. */
+  private book({ command }: Wait, error: ErrorReply | undefined): void {
+    const { statistics } = this.server.dispatcher
+    statistics.lapUs[0] = 0
+    statistics.record(command.id)
+    if (error === undefined) return
+    statistics.recordError(error.code)
+    statistics.failed[command.id]!++
   }
 
   /** The client waits no more, or has gone. */

@@ -21,7 +21,9 @@
  * Always: count and nodes are the sums over the chain; nodes have one element or more; just the nodes between head and
  * tail are in the tree, in their order, their `parent` being their leaf and their weight there their count.
  *
- * Cost: FIGURES. A list has fewer than 2^31 elements. */
+ * Cost with 1M nodes on Node 20, in ns (bench/structures-trees.ts): a push or pop within an end node 20 beside what the
+ * payload costs; a node added behind the tail 160, removed there 230, at the head 170, added anywhere 650; the node of
+ * an element 170; another count in any node 330; next 6. 40.6 bytes a node. A list has fewer than 2^31 elements. */
 import { assert } from '../lib/assert.ts'
 import { blockSizeFor, type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { CHILD, CountedTree, PARENT, RECORDS, recordsIn, TREE_WORDS, WEIGHT } from './counted-tree.ts'

@@ -161,7 +161,6 @@ const EDGES_OF_72 = `
   BLPOP none 0x7FFFFFFFFFFFFF
   BLPOP none inf
   BLPOP none 9223372036854775
-  BLPOP none 9223370000000000
 `
 /** 7.0 serves who waits from the key that is ready; 7.2 runs the command again, and that meets the other key first. */
 const SCENES_OF_72 = ['an earlier key of the wrong type']
