@@ -53,8 +53,8 @@ async function bundle(esbuild) {
   return new Map(result.outputFiles.map((file) => [file.path, Buffer.from(file.contents)]))
 }
 
-/** esbuild makes every top-level declaration a `var`, which V8 must load anew wherever it is used; of a `const` it knows
- *  the value (8 to 40 % of the CPU of the tightest loops, Node 20). What is never assigned again becomes one. */
+/** esbuild makes every top-level declaration a `var`, which V8 must load anew wherever it is used; of a `const` it
+ *  knows the value (8 to 40 % of the CPU of the tightest loops, Node 20). What is never assigned again becomes one. */
 async function restoreConstants(files) {
   const { parseAst } = await import('vitest/node')
   for (const [path, contents] of files) {
