@@ -13,14 +13,17 @@
  * The bytes of an element to be stored must not lie in the arena: `keep` copies what does. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
+import type { Int64 } from '../lib/int64.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { type Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import type { Database } from './database.ts'
-import { type Entries, Type } from './entry.ts'
+import { type Entries, EntryFlag, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
 import { Quicklist } from './quicklist.ts'
 
 export const ListEncoding = { LISTPACK: 0, QUICKLIST: 1 } as const
+/** What the count of a list can say. */
+export const LIST_COUNT_MAX = 2 ** 31 - 1
 const ENCODING_NAMES = ['listpack', 'quicklist']
 
 /** A list of up to so many nodes is freed at once. */
@@ -72,6 +75,17 @@ export class Lists {
     const entry = this.entries.create(Type.LIST, ListEncoding.LISTPACK, 0, keyBytes, keyPos, keyLen, 0)
     this.entries.setValue(entry, this.listpacks.create())
     db.insert(entry)
+    return entry
+  }
+
+  /** Makes an entry of a root that there is already, for the caller to put somewhere: a listpack or a quicklist as a
+   *  list's are. Allocates. */
+  adopt(encoding: number, root: Ref, keyBytes: Uint8Array, keyPos: number, keyLen: number, expiry?: Int64): Ref {
+    const { entries } = this
+    const flags = expiry === undefined ? 0 : EntryFlag.EXPIRES
+    const entry = entries.create(Type.LIST, encoding, flags, keyBytes, keyPos, keyLen, 0)
+    entries.setValue(entry, root)
+    if (expiry !== undefined) entries.setExpiry(entry, expiry)
     return entry
   }
 

@@ -100,6 +100,13 @@ export class Quicklist {
     this.sequence.insertLast(root, this.plain(bytes, pos, len), 1, len, NodeKind.PLAIN)
   }
 
+  /** As `appendPlain`, but the caller writes the element into the block returned. Allocates. */
+  appendRoom(root: Ref, len: number): Ref {
+    const block = this.memory.alloc(Math.max(len, 1))
+    this.sequence.insertLast(root, block, 1, len, NodeKind.PLAIN)
+    return block
+  }
+
   /** A copy of the whole list. Allocates. */
   copy(root: Ref): Ref {
     const { sequence, listpacks, memory } = this

@@ -318,8 +318,8 @@ describe('a file that cannot be loaded stops the start, and is left as it is:', 
     ],
     [
       'of data that is not built yet',
-      Buffer.from('REDIS0010\x10\x06myhash\x0bxxxxxxxxxxx', 'latin1'),
-      /hash \(listpack\), type 16\) cannot be loaded yet.* offset 17, in .* key \\"myhash\\" of database 0\./,
+      Buffer.from('REDIS0010\x13\x08mystream\x0bxxxxxxxxxxx', 'latin1'),
+      /type 19\) cannot be loaded yet.* offset 19, in .* key \\"mystream\\" of database 0\./,
     ],
   ]
 

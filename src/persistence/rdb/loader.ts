@@ -32,6 +32,8 @@ const NO_EXPIRY = -1
 const HELD_MAX = 32
 /** Bytes that a key takes in a file at least: its type, a letter of a name, and an empty value. */
 const KEY_STORED_MIN = 4
+/** Keys without elements that are told to the log. */
+const EMPTY_LOGGED_MAX = 10
 
 /** Told what the file says about itself. */
 export interface LoadLog {
@@ -71,9 +73,10 @@ export class RdbLoader {
   private heldCount = 0
   /** What was read ahead; keeps the reads from being optimised away. */
   touched = 0
-  /** Keys that are in the databases now, and those that were past their time. */
+  /** Keys that are in the databases now, those that were past their time, and those that had no elements. */
   loadedCount = 0
   expiredCount = 0
+  emptyCount = 0
 
   constructor(keyspace: Keyspace, formats: ValueFormats, reader: RdbReader, options: LoaderOptions) {
     this.keyspace = keyspace
@@ -223,7 +226,8 @@ export class RdbLoader {
       const entry = format.load(rdbType, reader, key, expiry === NO_EXPIRY ? undefined : expiry)
       keyspace.entries.freshAccess = fresh
       this.part = '' // another key may turn out to be there twice
-      this.hold(entry, hashBytes(key.bytes, 0, key.len))
+      if (entry !== NONE) this.hold(entry, hashBytes(key.bytes, 0, key.len))
+      else this.passOverEmpty(key)
     }
     this.key.bytes = this.keyBytes
     this.expiry = NO_EXPIRY
@@ -231,6 +235,12 @@ export class RdbLoader {
     this.frequency = -1
     this.part = ''
     if (this.options.keyDelay !== 0) pauseFor(this.options.keyDelay)
+  }
+
+  /** Redis does not load what cannot exist either, and before 6.2 could write it. */
+  private passOverEmpty(key: LoadedKey): void {
+    if (this.emptyCount++ >= EMPTY_LOGGED_MAX) return
+    this.options.log.info(`rdbLoadObject skipping empty key: ${shownKey(key.bytes, 0, key.len)}`)
   }
 
   private refuseType(rdbType: number): never {

@@ -8,6 +8,7 @@ import type { Keyspace } from '../../keyspace/keyspace.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import type { Ref } from '../../memory/memory.ts'
 import { hashValues } from './hash-values.ts'
+import { listValues } from './list-values.ts'
 import type { RdbReader } from './reader.ts'
 import { setValues } from './set-values.ts'
 import { stringValues } from './string-values.ts'
@@ -26,7 +27,7 @@ export interface ValueFormat {
   /** The RDB type that `save` writes this value as. */
   rdbType(entry: Ref): number
   save(entry: Ref, writer: RdbWriter): void
-  /** Reads a value, and makes an entry of it that is in no database yet. Allocates. */
+  /** Reads a value, and makes an entry of it that is in no database yet; NONE of one without elements. Allocates. */
   load(rdbType: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref
   /** Passes over a value. */
   skip(rdbType: number, reader: RdbReader): void
@@ -38,6 +39,7 @@ export class ValueFormats {
 
   constructor(keyspace: Keyspace) {
     this.add(stringValues(keyspace))
+    this.add(listValues(keyspace))
     this.add(setValues(keyspace))
     this.add(hashValues(keyspace))
   }
