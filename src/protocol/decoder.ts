@@ -25,6 +25,9 @@ const MINUS = 45
 const NUL = 0
 const CR = 13
 const LF = 10
+const SPACE = 32
+const DOUBLE_QUOTE = 34
+const SINGLE_QUOTE = 39
 const DIGIT_0 = 48
 const DIGIT_9 = 57
 
@@ -199,6 +202,11 @@ export class Decoder {
     const newline = this.findLineEnd(bytes, start, end, LF)
     if (newline < 0) return newline === LENGTH_TOO_LONG ? this.fail('too big inline request') : INCOMPLETE
     const lineEnd = newline > start && bytes[newline - 1] === CR ? newline - 1 : newline
+    if (this.splitPlain(bytes, start, lineEnd)) {
+      this.at = newline + 1
+      this.bytes = bytes
+      return this.argc === 0 ? EMPTY : COMPLETE
+    }
     const words = splitArgs(bytes, start, lineEnd - start)
     if (words === undefined) return this.fail('unbalanced quotes in request')
     this.at = newline + 1
@@ -219,6 +227,27 @@ export class Decoder {
     this.argc = words.length
     this.bytes = target
     return COMPLETE
+  }
+
+  /** Finds the words of a line that has no quotes and nothing unusual; false, having done nothing, of any other. */
+  private splitPlain(bytes: Uint8Array, start: number, end: number): boolean {
+    let index = this.first
+    let from = -1
+    for (let at = start; at <= end; at++) {
+      const byte = at === end ? SPACE : bytes[at]!
+      if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE || byte < SPACE) return false
+      if (byte !== SPACE) {
+        if (from < 0) from = at
+      } else if (from >= 0) {
+        if (index === this.pos.length) this.growRanges()
+        this.pos[index] = from
+        this.len[index] = at - from
+        index++
+        from = -1
+      }
+    }
+    this.argc = index - this.first
+    return true
   }
 
   private growRanges(): void {

@@ -14,7 +14,7 @@ import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { giveBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { Input, REQUEST_SIZE_MAX } from './input.ts'
-import { type Handle, isLoopback, peerName, Written, write } from './native-handles.ts'
+import { type Handle, isLoopback, peerName, takeReads, Written, write } from './native-handles.ts'
 import type { Server } from './server.ts'
 
 /** What all connections of a server read into and write from. */
@@ -30,8 +30,6 @@ export interface Wire {
 
 /** How long one client's requests may keep the others waiting, in milliseconds. */
 const TURN_MS_MAX = 2
-/** How many reads that fill the read buffer may follow each other: libuv goes on at once, up to 8 MB. */
-const FULL_READS_MAX = 4
 
 /** Sending more than this takes long enough to count for the longest run of commands. */
 const LONG_REPLY = 64 * 1024
@@ -77,8 +75,10 @@ export class Connection {
     this.handle = handle
     this.createdAt = server.keyspace.now
     this.lastInteraction = this.createdAt
-    const onread = { buffer: server.wire.bytes, callback: (len: number) => this.received(len) }
+    const received = (len: number) => this.received(len)
+    const onread = { buffer: server.wire.bytes, callback: received }
     this.socket = new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0])
+    takeReads(handle, received)
     this.socket.on('close', () => this.forget())
     this.socket.on('end', () => this.ended())
     // A reset or a timeout ends in 'close' too; there is nobody to tell.
@@ -161,12 +161,11 @@ export class Connection {
     return true
   }
 
-  /** There is probably more to read: it is for the next turn when this client has had its share of this one. */
+  /** libuv goes on reading at once, up to 8 MB: only as long as what was read so far kept nobody waiting. (Bytes of large
+   *  values take little time, and half of that if they are read without a break.) */
   private countFullRead(): void {
-    const isShareUsed =
-      ++this.fullReads === FULL_READS_MAX || this.server.dispatcher.elapsedMs * this.fullReads > TURN_MS_MAX
-    if (!isShareUsed || this.yielded || this.closed) return
-    this.yieldTurn()
+    const isShareUsed = ++this.fullReads * this.server.dispatcher.elapsedMs > TURN_MS_MAX
+    if (isShareUsed && !this.yielded && !this.closed) this.yieldTurn()
   }
 
   /** Whether a request is too long to wait for its rest. As in Redis, arguments that have come whole do not count. */

@@ -16,6 +16,8 @@ export interface Handle {
   readonly fd?: number
   /** Bytes accepted for writing that the kernel has not taken. */
   readonly writeQueueSize: number
+  /** Called after every read into the shared buffer, and at the end. */
+  onread: (this: Handle, buffer: unknown) => void
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
 }
 
@@ -48,12 +50,24 @@ interface StreamWrap {
   WriteWrap: new () => WriteRequest
   streamBaseState: Int32Array
   kLastWriteWasAsync: number
+  kReadBytesOrError: number
 }
 
 const { binding } = process as unknown as { binding(name: string): unknown }
 const { TCP, constants } = binding('tcp_wrap') as TcpWrap
 const { Pipe, constants: pipeConstants } = binding('pipe_wrap') as PipeWrap
-const { WriteWrap, streamBaseState, kLastWriteWasAsync } = binding('stream_wrap') as StreamWrap
+const { WriteWrap, streamBaseState, kLastWriteWasAsync, kReadBytesOrError } = binding('stream_wrap') as StreamWrap
+
+/** Has `received` called with the count of bytes just read into the socket's buffer, past what net.Socket does for each
+ *  read; the end and errors stay the socket's. The handle must be a socket's already. */
+export function takeReads(handle: Handle, received: (len: number) => void): void {
+  const ofSocket = handle.onread
+  handle.onread = (buffer) => {
+    const len = streamBaseState[kReadBytesOrError]!
+    if (len > 0) received(len)
+    else ofSocket.call(handle, buffer)
+  }
+}
 
 /** What became of a write. */
 export const Written = { ALL: 0, LATER: 1, FAILED: 2 } as const

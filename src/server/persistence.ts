@@ -189,7 +189,8 @@ export class Persistence {
     this.keysLoaded = loader.loadedCount
     this.keysExpired = loader.expiredCount
     if (reader.remaining > 0) log.warn(`The RDB file goes on after its end: ${reader.remaining} bytes were not read.`)
-    log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}.`)
+    const empty = loader.emptyCount > 0 ? `, empty keys skipped: ${loader.emptyCount}` : ''
+    log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}${empty}.`)
     return true
   }
 }

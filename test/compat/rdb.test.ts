@@ -1,11 +1,12 @@
 /* RDB files, exchanged with a real redis-server: what one saves the other loads, and has the same data then. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Random } from '../../src/lib/random.ts'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
 import { redisAvailable, type StartOptions, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { fileOf, listpackOf, medium, short, ziplistOf } from '../unit/persistence/rdb/support.ts'
 
 const SEED = 7560
 
@@ -88,6 +89,27 @@ function dataset(random: Random, keys: number): Argument[][] {
   return commands
 }
 
+/** Commands that make lists of all sizes, of everything a string can be. */
+function listset(random: Random): Argument[][] {
+  const commands: Argument[][] = [['RPUSH', 'strings', ...INTEGERS, ...WIDE, '-9223372036854775808', ...NO_INTEGERS]]
+  for (let list = 0; list < 300; list++) {
+    const key = `list ${list}`
+    const count = 1 + random.below([5, 100, 3000][list % 3]!)
+    const elements = Array.from({ length: count }, () => {
+      const len = random.below([4, 30, 100][random.below(3)]!)
+      if (random.below(2) === 0) return String(random.next() >> random.below(32))
+      return Buffer.from(Array.from({ length: len }, () => random.below(256)))
+    })
+    for (let at = 0; at < count; at += 500) commands.push(['RPUSH', key, ...elements.slice(at, at + 500)])
+    if (random.below(4) === 0) commands.push(['PEXPIREAT', key, 4e12 + random.below(1e9)])
+    if (random.below(4) === 0) commands.push(['LTRIM', key, random.below(count), -1])
+  }
+  for (const len of [63, 64, 4095, 4096, 9000, 200_000]) {
+    commands.push(['RPUSH', 'long', 'between', Buffer.alloc(len, 'pattern')])
+  }
+  return commands
+}
+
 describe.skipIf(!redisAvailable())('a file', () => {
   test.each(WAYS)('of %s is loaded by %s', async (from, to) => {
     const commands = dataset(new Random(SEED), 300)
@@ -149,6 +171,78 @@ describe.skipIf(!redisAvailable())('a file', () => {
     expect(await idle('b')).toBeLessThan(await idle('a'))
   })
 
+  test.each(WAYS)('of %s with lists is loaded by %s', async (from, to) => {
+    const commands = listset(new Random(SEED + 1))
+    const saver = await start(from, [])
+    await sendAll(saver, commands)
+    const loader = await handOver(saver, to)
+    expect(await ask(loader, 'DEBUG', 'DIGEST')).toBe(await ask(saver, 'DEBUG', 'DIGEST'))
+    const keys = [...new Set(commands.filter(([name]) => name === 'RPUSH').map(([, key]) => key!))]
+    const questions = keys.flatMap((key) => [
+      ['LLEN', key],
+      ['LRANGE', key, 0, -1],
+      ['PEXPIRETIME', key],
+    ])
+    const [wanted, found] = await Promise.all([saver, loader].map((party) => answers(party, questions)))
+    expect(found).toEqual(wanted)
+    // What was loaded can be changed, and handed on: back to the first one.
+    const changes = keys.flatMap((key) => [
+      ['LINSERT', key, 'AFTER', '7', 'inserted'],
+      ['LPUSH', key, 'first'],
+      ['LSET', key, -1, 'set'],
+      ['LREM', key, 0, '127'],
+    ])
+    for (const party of [saver, loader]) await sendAll(party, changes)
+    const again = await handOver(loader, from)
+    expect(await ask(again, 'DEBUG', 'DIGEST')).toBe(await ask(saver, 'DEBUG', 'DIGEST'))
+  })
+
+  test.each(WAYS)('of %s with list elements in nodes of their own is loaded by %s', async (from, to) => {
+    const saver = await start(from, [])
+    await sendAll(saver, [
+      ['DEBUG', 'QUICKLIST-PACKED-THRESHOLD', '100b'],
+      ['RPUSH', 'l', 'x'.repeat(20_000), 'a', 'y'.repeat(200), 'b', '7'.repeat(150), Buffer.alloc(300_000, 'pattern')],
+    ])
+    const loader = await handOver(saver, to)
+    expect(await ask(loader, 'DEBUG', 'DIGEST')).toBe(await ask(saver, 'DEBUG', 'DIGEST'))
+    expect(await ask(loader, 'LRANGE', 'l', 0, -1)).toBe(await ask(saver, 'LRANGE', 'l', 0, -1))
+  })
+
+  test("with lists in Redis's older forms, some of them empty, is the same to both", async () => {
+    const ziplists = [
+      ziplistOf(['\x03abc', '\xf1', '\xfd', '\xfe\x80', '\xc0\xff\x7f', '\xf0\x00\x00\x80', '\xd0\x00\x00\x00\x80']),
+      ziplistOf([`\x41\x02${'x'.repeat(258)}`, '\x00', '\xe0\x00\x00\x00\x00\x00\x00\x00\x80', '\x80\0\0\0\x01y']),
+    ].map(medium)
+    const empty = short(ziplistOf([]))
+    const file = fileOf([
+      '\xfe\x00',
+      ...['\x01\x07strings\x03\x01a\x00\xc0\x05', '\x01\x06empty1\x00'],
+      ...[`\x0a\x07ziplist${ziplists[0]}`, `\x0a\x06empty2${empty}`],
+      ...[`\x0e\x09quicklist\x03${ziplists[1]}${empty}${ziplists[0]}`, `\x0e\x04node\x01${ziplists[1]}`],
+      ...['\x0e\x06empty3\x00', `\x0e\x06empty4\x01${empty}`],
+      ...['\x12\x06empty5\x00', `\x12\x06empty6\x01\x02${short(listpackOf([]))}`],
+    ])
+    const dir = directory()
+    const path = join(dir, 'dump.rdb')
+    writeFileSync(path, file)
+    const parties = await Promise.all([start('redis', [], path), start('cinnabar', [], path)])
+    const found = await Promise.all(
+      parties.map((party) =>
+        answers(party, [
+          ['DEBUG', 'DIGEST'],
+          ['DBSIZE'],
+          ...['strings', 'ziplist', 'quicklist', 'node'].map((key) => ['LRANGE', key, 0, -1]),
+        ]),
+      ),
+    )
+    expect(found[1]).toEqual(found[0])
+    expect(found[0]![1]).toBe(':4\r\n')
+    for (const { server } of parties) {
+      expect(server.log()).toMatch(/skipping empty key: "?\\?"?empty1/)
+      expect(server.log()).toMatch(/Done loading RDB, keys loaded: 4, keys expired: 0, empty keys skipped: 6\./)
+    }
+  })
+
   test('of Cinnabar is as long as that of Redis, to the byte, where nothing can be compressed', async () => {
     const parties = await Promise.all([start('cinnabar', []), start('redis', [])])
     const sizes = []
@@ -172,13 +266,13 @@ describe.skipIf(!redisAvailable())('a file', () => {
     await sendAll(saver, [
       ['SET', 'a', 'b'],
       ['SELECT', 3],
-      ['RPUSH', 'my list', 'x'],
+      ['ZADD', 'my zset', 1, 'x'],
     ])
     await ask(saver, 'SAVE')
     const server = await startCinnabar({ dir: saver.dir, wait: false })
     expect((await server.exited).code).toBe(1)
     expect(server.log()).toMatch(
-      /The value \(list .*, type 18\) cannot be loaded yet.* offset \d+, in .* key \\"my list\\" of database 3/,
+      /The value \(sorted set .*, type 17\) cannot be loaded yet.* offset \d+, in .* key \\"my zset\\" of database 3/,
     )
   })
 })

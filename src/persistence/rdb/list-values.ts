@@ -5,11 +5,11 @@
  * A list is built as a quicklist that no entry has yet: if its file turns out to be damaged, that is freed. */
 import { Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import { LIST_COUNT_MAX, ListEncoding } from '../../keyspace/lists.ts'
-import { NodeKind } from '../../keyspace/quicklist.ts'
+import { LIST_COUNT_MAX, ListEncoding, type Lists } from '../../keyspace/lists.ts'
+import { NodeKind, type Quicklist } from '../../keyspace/quicklist.ts'
 import type { Int64 } from '../../lib/int64.ts'
-import { NONE, posOf, type Ref } from '../../memory/memory.ts'
-import { validateListpack } from '../../structures/listpack.ts'
+import { type Memory, NONE, posOf, type Ref } from '../../memory/memory.ts'
+import { type Listpacks, validateListpack } from '../../structures/listpack.ts'
 import { RDB_LIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST } from './format.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
@@ -22,7 +22,7 @@ export function listValues(keyspace: Keyspace): ValueFormat {
   const { entries, memory, lists } = keyspace
   const { listpacks, quicklist } = lists
   const { sequence } = quicklist
-  const ziplist = new ZiplistReader()
+  const builder = new ListBuilder(lists, memory)
 
   function save(entry: Ref, writer: RdbWriter): void {
     const value = entries.value(entry) as Ref
@@ -43,7 +43,7 @@ export function listValues(keyspace: Keyspace): ValueFormat {
     const root = quicklist.create()
     let entry: Ref = NONE
     try {
-      fill(root, type, reader)
+      builder.fill(root, type, reader)
       if (sequence.nodeCount(root) > 0) {
         entry = lists.adopt(ListEncoding.QUICKLIST, root, key.bytes, 0, key.len, expiry)
       }
@@ -55,78 +55,6 @@ export function listValues(keyspace: Keyspace): ValueFormat {
     return entry
   }
 
-  /** Reads what stands behind the key into a quicklist. */
-  function fill(root: Ref, type: number, reader: RdbReader): void {
-    if (type === RDB_LIST_ZIPLIST) return pushZiplist(root, reader)
-    const count = reader.length()
-    if (count > reader.remaining || count > LIST_COUNT_MAX) reader.refuse('A list of no possible size')
-    for (let left = count; left > 0; left--) {
-      if (type === RDB_LIST) pushElement(root, reader)
-      else if (type === RDB_LIST_QUICKLIST) appendZiplist(root, reader)
-      else appendNode(root, reader)
-    }
-  }
-
-  function pushElement(root: Ref, reader: RdbReader): void {
-    reader.head()
-    reader.take()
-    quicklist.push(root, false, reader.bytes, reader.pos, reader.len)
-  }
-
-  function appendNode(root: Ref, reader: RdbReader): void {
-    const kind = reader.length()
-    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN) reader.refuse(`A list has a node of unknown kind ${kind}`)
-    reader.head()
-    if (kind === NodeKind.PLAIN) return appendPlain(root, reader)
-    reader.take()
-    const count = validateListpack(reader.bytes, reader.pos, reader.len)
-    if (count < 0) reader.refuse('A listpack is not sound')
-    checkCount(root, count, reader)
-    // Redis passes over empty nodes as well.
-    if (count > 0) quicklist.appendListpack(root, listpacks.fromBytes(reader.bytes, reader.pos, reader.len))
-  }
-
-  function appendPlain(root: Ref, reader: RdbReader): void {
-    if (reader.len === 0) reader.refuse('A list has an empty node')
-    checkCount(root, 1, reader)
-    const block = quicklist.appendRoom(root, reader.len)
-    reader.takeInto(memory.bytesOf(block), posOf(block))
-  }
-
-  /** A list must not get more elements than it can count. */
-  function checkCount(root: Ref, count: number, reader: RdbReader): void {
-    if (count > LIST_COUNT_MAX - sequence.count(root)) reader.refuse('A list has more elements than can be held')
-  }
-
-  function openZiplist(root: Ref, reader: RdbReader): void {
-    reader.head()
-    reader.take()
-    if (!ziplist.open(reader.bytes, reader.pos, reader.len)) reader.refuse('A ziplist is not sound')
-    checkCount(root, ziplist.count, reader)
-  }
-
-  /** Makes a node of a ziplist. */
-  function appendZiplist(root: Ref, reader: RdbReader): void {
-    openZiplist(root, reader)
-    if (ziplist.count === 0) return
-    let listpack = listpacks.create(reader.len)
-    while (ziplist.next()) {
-      listpack = ziplist.isInteger
-        ? listpacks.appendInteger(listpack, ziplist.integer)
-        : listpacks.append(listpack, ziplist.bytes, ziplist.pos, ziplist.len)
-    }
-    quicklist.appendListpack(root, listpacks.trim(listpack))
-  }
-
-  /** Makes nodes of a ziplist, of a size as Redis would. */
-  function pushZiplist(root: Ref, reader: RdbReader): void {
-    openZiplist(root, reader)
-    while (ziplist.next()) {
-      ziplist.locate()
-      quicklist.push(root, false, ziplist.bytes, ziplist.pos, ziplist.len)
-    }
-  }
-
   function skip(type: number, reader: RdbReader): void {
     for (let left = type === RDB_LIST_ZIPLIST ? 1 : reader.length(); left > 0; left--) {
       if (type === RDB_LIST_QUICKLIST_2) reader.length()
@@ -136,4 +64,93 @@ export function listValues(keyspace: Keyspace): ValueFormat {
   }
 
   return { type: Type.LIST, rdbTypes: RDB_TYPES, rdbType: () => RDB_LIST_QUICKLIST_2, save, load, skip }
+}
+
+/** Reads the elements of a list into a quicklist. */
+class ListBuilder {
+  private readonly memory: Memory
+  private readonly listpacks: Listpacks
+  private readonly quicklist: Quicklist
+  private readonly ziplist = new ZiplistReader()
+
+  constructor(lists: Lists, memory: Memory) {
+    this.memory = memory
+    this.listpacks = lists.listpacks
+    this.quicklist = lists.quicklist
+  }
+
+  /** Reads what stands behind the key into a quicklist. */
+  fill(root: Ref, type: number, reader: RdbReader): void {
+    if (type === RDB_LIST_ZIPLIST) return this.pushZiplist(root, reader)
+    const count = reader.length()
+    if (count > reader.remaining || count > LIST_COUNT_MAX) reader.refuse('A list of no possible size')
+    for (let left = count; left > 0; left--) {
+      if (type === RDB_LIST) this.pushElement(root, reader)
+      else if (type === RDB_LIST_QUICKLIST) this.appendZiplist(root, reader)
+      else this.appendNode(root, reader)
+    }
+  }
+
+  private pushElement(root: Ref, reader: RdbReader): void {
+    reader.head()
+    reader.take()
+    this.quicklist.push(root, false, reader.bytes, reader.pos, reader.len)
+  }
+
+  private appendNode(root: Ref, reader: RdbReader): void {
+    const kind = reader.length()
+    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN) reader.refuse(`A list has a node of unknown kind ${kind}`)
+    reader.head()
+    if (kind === NodeKind.PLAIN) return this.appendPlain(root, reader)
+    reader.take()
+    const count = validateListpack(reader.bytes, reader.pos, reader.len)
+    if (count < 0) reader.refuse('A listpack is not sound')
+    this.checkCount(root, count, reader)
+    // Redis passes over empty nodes as well.
+    if (count > 0) this.quicklist.appendListpack(root, this.listpacks.fromBytes(reader.bytes, reader.pos, reader.len))
+  }
+
+  private appendPlain(root: Ref, reader: RdbReader): void {
+    if (reader.len === 0) reader.refuse('A list has an empty node')
+    this.checkCount(root, 1, reader)
+    const block = this.quicklist.appendRoom(root, reader.len)
+    reader.takeInto(this.memory.bytesOf(block), posOf(block))
+  }
+
+  /** A list must not get more elements than it can count. */
+  private checkCount(root: Ref, count: number, reader: RdbReader): void {
+    const room = LIST_COUNT_MAX - this.quicklist.sequence.count(root)
+    if (count > room) reader.refuse('A list has more elements than can be held')
+  }
+
+  private openZiplist(root: Ref, reader: RdbReader): void {
+    reader.head()
+    reader.take()
+    if (!this.ziplist.open(reader.bytes, reader.pos, reader.len)) reader.refuse('A ziplist is not sound')
+    this.checkCount(root, this.ziplist.count, reader)
+  }
+
+  /** Makes a node of a ziplist. */
+  private appendZiplist(root: Ref, reader: RdbReader): void {
+    this.openZiplist(root, reader)
+    if (this.ziplist.count === 0) return
+    const { listpacks, ziplist } = this
+    let listpack = listpacks.create(reader.len)
+    while (ziplist.next()) {
+      listpack = ziplist.isInteger
+        ? listpacks.appendInteger(listpack, ziplist.integer)
+        : listpacks.append(listpack, ziplist.bytes, ziplist.pos, ziplist.len)
+    }
+    this.quicklist.appendListpack(root, listpacks.trim(listpack))
+  }
+
+  /** Makes nodes of a ziplist, of a size as Redis would. */
+  private pushZiplist(root: Ref, reader: RdbReader): void {
+    this.openZiplist(root, reader)
+    const { ziplist } = this
+    while (ziplist.next()) {
+      ziplist.locate()
+      this.quicklist.push(root, false, ziplist.bytes, ziplist.pos, ziplist.len)
+    }
+  }
 }

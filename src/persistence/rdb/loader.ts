@@ -245,7 +245,7 @@ export class RdbLoader {
 
   private refuseType(rdbType: number): never {
     const what = `${typeName(rdbType)}${rdbType === RDB_MODULE ? ` '${this.moduleName()}'` : ''}, type ${rdbType}`
-    return this.reader.refuse(`The value (${what}) cannot be loaded yet: only strings can`)
+    return this.reader.refuse(`The value (${what}) cannot be loaded yet`)
   }
 
   /** Copies the key's name to where it lasts until its value has been read. */

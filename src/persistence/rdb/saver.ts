@@ -104,7 +104,7 @@ export class RdbSaver {
   private refuse(entry: Ref): never {
     const { entries } = this
     const key = shownKey(entries.memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
-    const reason = `The value of key ${key} of database ${this.dbIndex} cannot be saved yet: only strings can`
+    const reason = `The value of key ${key} of database ${this.dbIndex} cannot be saved yet`
     throw new RdbError(reason, this.writer.size)
   }
 

@@ -208,11 +208,11 @@ describe('a key', () => {
     expect(valuesOf(keyspace)).toEqual({ 12345: 'v', ['a'.repeat(30)]: 'a'.repeat(30) })
   })
 
-  test.each([1, 3, 5, 9, 10, 12, 13, 14, 15, 17, 18, 19, 21, 22, 23, 24, 25])(
+  test.each([3, 5, 9, 12, 13, 15, 17, 19, 21, 22, 23, 24, 25])(
     'of type %i is refused by name until that type is built',
     (rdbType) => {
       const found = refusal(fileOf([KEY, SELECT_1, rdbType, short('a "list"'), 'whatever']))
-      expect(found.message).toMatch(/^The value \(.+, type \d+\) cannot be loaded yet: only strings can$/)
+      expect(found.message).toMatch(/^The value \(.+, type \d+\) cannot be loaded yet$/)
       expect(found.message).toContain(`, type ${rdbType})`)
       expect(found.place).toBe('in the value of key "a \\"list\\"" of database 1')
       expect(found.offset).toBe(9 + KEY.length + 2 + 1 + 9)
@@ -228,7 +228,7 @@ describe('a key', () => {
   })
 
   test('of a great name is shown in part', () => {
-    const bytes = fileOf([`\x01\x43\xe8${'n'.repeat(1000)}`])
+    const bytes = fileOf([`\x03\x43\xe8${'n'.repeat(1000)}`])
     expect(refusal(bytes).place).toBe(`in the value of key "${'n'.repeat(128)}"… of database 0`)
   })
 })

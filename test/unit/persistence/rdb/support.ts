@@ -148,3 +148,31 @@ export function withChecksum(bytes: Uint8Array): Uint8Array {
 
 /** A short string as it stands in a file. */
 export const short = (text: string): string => String.fromCharCode(text.length) + text
+
+const little = (value: number, size: number): string =>
+  Array.from({ length: size }, (_, at) => String.fromCharCode((value >>> (8 * at)) & 255)).join('')
+
+/** A ziplist of these entries, of which the encodings are given, and what follows them. */
+export function ziplistOf(entries: readonly string[], header: { tail?: number; count?: number } = {}): string {
+  let text = ''
+  let tail = 10
+  let size = 0
+  for (const entry of entries) {
+    tail = 10 + text.length
+    const prev = size < 254 ? String.fromCharCode(size) : `\xfe${little(size, 4)}`
+    text += prev + entry
+    size = prev.length + entry.length
+  }
+  const counted = little(header.tail ?? tail, 4) + little(header.count ?? entries.length, 2)
+  return `${little(text.length + 11, 4)}${counted}${text}\xff`
+}
+
+/** A listpack of these elements, of which the encodings are given; none is longer than 127 bytes. */
+export function listpackOf(elements: readonly string[], count = elements.length): string {
+  const text = elements.map((element) => element + String.fromCharCode(element.length)).join('')
+  return `${little(text.length + 7, 4)}${little(count, 2)}${text}\xff`
+}
+
+/** A string of up to 16383 bytes as it stands in a file, uncompressed. */
+export const medium = (text: string): string =>
+  String.fromCharCode(0x40 | (text.length >>> 8), text.length & 255) + text
