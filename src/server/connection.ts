@@ -161,8 +161,8 @@ export class Connection {
     return true
   }
 
-  /** libuv goes on reading at once, up to 8 MB: only as long as what was read so far kept nobody waiting. (Bytes of large
-   *  values take little time, and half of that if they are read without a break.) */
+  /** libuv goes on reading at once, up to 8 MB: only as long as what was read so far kept nobody waiting. (Bytes of
+   *  large values take little time, and half of that if they are read without a break.) */
   private countFullRead(): void {
     const isShareUsed = ++this.fullReads * this.server.dispatcher.elapsedMs > TURN_MS_MAX
     if (isShareUsed && !this.yielded && !this.closed) this.yieldTurn()

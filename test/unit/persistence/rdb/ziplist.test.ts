@@ -57,6 +57,9 @@ describe('a ziplist', () => {
     ['with another tail', ziplistOf(['\x01a', '\x01b'], { tail: 10 })],
     ['with a tail outside', ziplistOf(['\x01a'], { tail: 0xffffffff })],
     ['with an entry that goes on too far', ziplistOf(['\x02a'])],
+    // These put the tail where a reader that went on would believe it.
+    ['with a last string that goes on too far', ziplistOf(['\x02a'], { tail: 9 })],
+    ['with a last integer that goes on too far', ziplistOf(['\xfe'], { tail: 9 })],
     ['with a string of a length beyond 2^31', ziplistOf(['\x80\xff\xff\xff\xff'])],
     ['with half a length', ziplistOf(['\x40'])],
     ['with half an integer', ziplistOf(['\xe0\x01'])],
