@@ -6,7 +6,15 @@ import type { Config } from './config/config.ts'
 
 export const REDACTED = '(redacted)'
 
-const NONE: ReadonlySet<number> = new Set()
+/** Arguments from here on are not looked at, but not shown either. (Millions of them would not fit a Set.) */
+const LOOKED_AT_MAX = 1024
+
+export interface Secrets {
+  /** Whether the argument must not be shown. */
+  has(index: number): boolean
+}
+
+const NONE: Secrets = new Set<number>()
 
 function between(first: number, after: number): ReadonlySet<number> {
   const slots = new Set<number>()
@@ -15,9 +23,14 @@ function between(first: number, after: number): ReadonlySet<number> {
 }
 
 /** What follows the words AUTH (`counts[0]` arguments) and AUTH2 (`counts[1]`), which stand at `first` or later. */
-function afterAuth(call: Call, first: number, counts: readonly [auth: number, auth2: number]): ReadonlySet<number> {
+function afterAuth(
+  call: Call,
+  first: number,
+  argc: number,
+  counts: readonly [auth: number, auth2: number],
+): ReadonlySet<number> {
   const slots = new Set<number>()
-  for (let at = first; at < call.argc; at++) {
+  for (let at = first; at < argc; at++) {
     const count = call.is(at, 'AUTH') ? counts[0] : call.is(at, 'AUTH2') ? counts[1] : 0
     if (at + count >= call.argc) continue
     for (let left = count; left > 0; left--) slots.add(++at)
@@ -25,21 +38,27 @@ function afterAuth(call: Call, first: number, counts: readonly [auth: number, au
   return slots
 }
 
-function sensitiveValues(call: Call, config: Config): ReadonlySet<number> {
+function sensitiveValues(call: Call, argc: number, config: Config): ReadonlySet<number> {
   const slots = new Set<number>()
-  for (let at = 2; at + 1 < call.argc; at += 2) if (config.isSensitive(call.string(at))) slots.add(at + 1)
+  for (let at = 2; at + 1 < argc; at += 2) if (config.isSensitive(call.string(at))) slots.add(at + 1)
   return slots
 }
 
-const BY_COMMAND: ReadonlyMap<string, (call: Call, config: Config) => ReadonlySet<number>> = new Map([
-  ['auth', (call: Call) => between(1, call.argc)],
-  ['hello', (call: Call) => afterAuth(call, 2, [2, 0])],
+/** The places of a call's secrets among its first `argc` arguments. */
+type Find = (call: Call, argc: number, config: Config) => ReadonlySet<number>
+
+const BY_COMMAND: ReadonlyMap<string, Find> = new Map<string, Find>([
+  ['auth', (_call, argc) => between(1, argc)],
+  ['hello', (call, argc) => afterAuth(call, 2, argc, [2, 0])],
   ['config|set', sensitiveValues],
-  ['acl|setuser', (call: Call) => between(2, call.argc)],
-  ['migrate', (call: Call) => afterAuth(call, 6, [1, 2])],
+  ['acl|setuser', (_call, argc) => between(2, argc)],
+  ['migrate', (call, argc) => afterAuth(call, 6, argc, [1, 2])],
 ])
 
-/** The places of a call's arguments that must not be shown. */
-export function secretsOf(call: Call, command: Command, config: Config): ReadonlySet<number> {
-  return BY_COMMAND.get(command.fullName)?.(call, config) ?? NONE
+export function secretsOf(call: Call, command: Command, config: Config): Secrets {
+  const find = BY_COMMAND.get(command.fullName)
+  if (find === undefined) return NONE
+  const slots = find(call, Math.min(call.argc, LOOKED_AT_MAX), config)
+  if (call.argc <= LOOKED_AT_MAX) return slots
+  return { has: (index) => index >= LOOKED_AT_MAX || slots.has(index) }
 }

@@ -2,7 +2,7 @@
  * and none too long. */
 import type { Call } from '../commands/call.ts'
 import { fromLatin1 } from '../lib/bytes.ts'
-import { REDACTED } from './redaction.ts'
+import { REDACTED, type Secrets } from './redaction.ts'
 
 /** Arguments kept of a command; the last one then tells how many there were more. */
 const ARGC_MAX = 32
@@ -32,7 +32,7 @@ export class SlowLog {
   }
 
   /** `secrets`: the places of arguments that must not be shown. */
-  add(call: Call, secrets: ReadonlySet<number>, durationUs: number, peer: string): void {
+  add(call: Call, secrets: Secrets, durationUs: number, peer: string): void {
     this.entries.push({
       id: this.nextId++,
       time: Math.floor(Date.now() / 1000),
@@ -65,7 +65,7 @@ export class SlowLog {
   }
 }
 
-function keptArguments(call: Call, secrets: ReadonlySet<number>): Uint8Array[] {
+function keptArguments(call: Call, secrets: Secrets): Uint8Array[] {
   const args: Uint8Array[] = []
   const count = Math.min(call.argc, ARGC_MAX)
   for (let at = 0; at < count; at++) {

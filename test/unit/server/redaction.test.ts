@@ -12,6 +12,7 @@ import { newConfig } from './config/support.ts'
 function redacted(fullName: string, line: string): string {
   const args = line.split(' ')
   const call = new Call(new Keyspace(1), new Session(1), new Reply())
+  call.makeRoom(args.length)
   call.bytes = fromLatin1(args.join(''))
   call.argc = args.length
   let pos = 0
@@ -48,5 +49,12 @@ describe('what must not be shown', () => {
     ['get', 'GET auth', 'GET auth'],
   ])('in %s: %s', (fullName, line, shown) => {
     expect(redacted(fullName, line)).toBe(shown)
+  })
+
+  test('among a great many arguments: none that is not looked at', () => {
+    const many = 'x '.repeat(3000).trim()
+    expect(redacted('auth', `AUTH ${many}`)).toBe(`AUTH ${many.toUpperCase()}`)
+    expect(redacted('hello', `HELLO 3 AUTH a b ${many}`)).toMatch(/^HELLO 3 AUTH X X( x){1000,}( X){1000,}$/)
+    expect(redacted('get', `GET ${many}`)).toBe(`GET ${many}`)
   })
 })
