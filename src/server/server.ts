@@ -26,6 +26,7 @@ import { setRandomCommands } from '../commands/sets-random.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { zsetCommands } from '../commands/zsets.ts'
+import { zsetAlgebraCommands } from '../commands/zsets-algebra.ts'
 import { zsetRangeCommands } from '../commands/zsets-ranges.ts'
 import { zsetWalkCommands } from '../commands/zsets-walks.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -186,6 +187,7 @@ export class Server {
       zsetCommands,
       zsetRangeCommands,
       zsetWalkCommands,
+      zsetAlgebraCommands,
       listCommands,
       listPositionCommands,
       listMoveCommands,

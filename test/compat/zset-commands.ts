@@ -82,6 +82,30 @@ export const EDGES: Readonly<Record<string, string>> = {
     zmpop 2 none z min count x | zmpop 2 none z min count | zmpop 2 none z min count 1 count 1 |
     zmpop 2 none z min count 9 | exists z | set str x | zpopmin str | zmpop 1 str min | zmpop 2 none str max |
     zmpop 9223372036854775807 z min | zpopmin str 0`,
+  algebra: `
+    zadd a 1 a 2 b 3 c | zadd b 10 b 20 c 30 d | sadd s a b x | zunion 2 a b | zunion 2 a b withscores |
+    zunion 3 a b s withscores | zunion 2 a b weights 2 0.5 withscores | zunion 2 a b aggregate min withscores |
+    zunion 2 a b aggregate max withscores | zunion 2 a b aggregate foo | zunion 2 a b weights 1 |
+    zunion 2 a b weights 1 x |
+    zunion 0 a | zunion -1 a | zunion x a | zunion 3 a b | zunion 1 none | zunion 2 a none withscores |
+    zunion 2 a b foo |
+    zunion 1 a weights inf withscores | zunion 2 a a withscores | zinter 2 a b | zinter 2 a b withscores |
+    zinter 3 a b s withscores weights 1 2 3 | zinter 2 a b aggregate max withscores | zinter 2 a none | zinter 0 a |
+    zinter 2 a a withscores aggregate sum weights 1 -1 | zdiff 2 a b | zdiff 2 a b withscores | zdiff 2 a s |
+    zdiff 2 s a |
+    zdiff 2 a a | zdiff 1 none | zdiff 2 a b weights 1 2 | zdiff 0 a | zdiff 2 none a | zunionstore d 2 a b |
+    zrange d 0 -1 withscores | zunionstore d 2 a b withscores | zunionstore d 2 a b weights 2 3 aggregate max |
+    zrange d 0 -1 withscores | zinterstore d 2 a b | zrange d 0 -1 withscores | zinterstore d 2 a none | exists d |
+    zdiffstore d 2 a b | zrange d 0 -1 withscores | object encoding d | zdiffstore d 2 a a | exists d |
+    zunionstore a 2 a b | zrange a 0 -1 withscores | zintercard 2 a b | zintercard 2 a b limit 1 |
+    zintercard 2 a b limit 0 | zintercard 2 a b limit -1 | zintercard 2 a b limit x | zintercard 2 a b limit |
+    zintercard 2 a b withscores | zintercard 0 a | zintercard 2 a none | set str x | zunion 1 str |
+    zinter 2 none str |
+    zdiff 2 a str | zunionstore str 1 a | type str | set str x | zinterstore str 1 none | exists str |
+    zadd i inf m | zadd j -inf m | zunion 2 i j withscores | zinter 2 i j withscores |
+    zunion 1 i weights 0 withscores |
+    zinter 1 i weights 0 withscores | zadd t 0.1 m | zadd u 0.2 m | zunion 2 t u withscores | zunionstore d 2 t u |
+    zunionstore d | zunionstore d 1 | zinter 1 s withscores | zunionstore d 1 s | zrange d 0 -1 withscores`,
   walks: `
     zscan | zscan z | zscan none 0 | zscan none x | zadd z 3 a 1 b 2.5 c | zscan z 0 | zscan z 0 match a |
     zscan z 0 count 100 | zscan z 0 count 0 | zscan z 0 match | zscan z 0 novalues | zscan z x | set str x |
@@ -153,6 +177,15 @@ export class Generator {
     return this.random.below(2) === 0 ? ['withscores'] : []
   }
 
+  private sources(): string[] {
+    const keys = Array.from({ length: 1 + this.random.below(3) }, () => this.oneOf(['k1', 'k2', 'k3', 'k4', 'set']))
+    return [String(keys.length), ...keys]
+  }
+
+  private ways(): string[] {
+    return this.oneOf([[], [], ['aggregate', 'min'], ['aggregate', 'max'], ['aggregate', 'sum']])
+  }
+
   next(): Argument[] {
     const roll = this.random.below(100)
     const key = this.key()
@@ -161,6 +194,7 @@ export class Generator {
     if (roll < 9) return ['rename', key, this.key()]
     if (roll < 10) return ['set', 'str', 'x']
     if (roll < 12) return ['object', 'encoding', key]
+    if (roll < 14) return ['sadd', 'set', this.member()]
     if (roll < 40) return this.adding(key)
     if (roll < 75) return this.reading(key)
     return this.removing(key)
@@ -176,7 +210,7 @@ export class Generator {
 
   private reading(key: string): Argument[] {
     const [min, max] = [this.bound(), this.bound()]
-    switch (this.random.below(13)) {
+    switch (this.random.below(17)) {
       case 0:
         return ['zscore', key, this.member()]
       case 1:
@@ -200,6 +234,17 @@ export class Generator {
         return ['zrangestore', this.key(), key, ...this.ranks(), ...this.oneOf([['rev'], []])]
       case 11:
         return ['zscan', key, '0', 'count', '1000', 'match', this.oneOf(['*', '*1*', 'm?'])]
+      case 12:
+        return [this.oneOf(['zunion', 'zinter']), ...this.sources(), ...this.ways(), ...this.scored()]
+      case 13:
+        return [this.oneOf(['zunionstore', 'zinterstore']), this.key(), ...this.sources(), ...this.ways()]
+      case 14:
+        return this.oneOf([
+          ['zdiff', ...this.sources(), ...this.scored()],
+          ['zdiffstore', this.key(), ...this.sources()],
+        ])
+      case 15:
+        return ['zintercard', ...this.sources(), 'limit', String(this.random.below(4))]
       default:
         return ['zrandmember', key, '1000', ...this.scored()]
     }
