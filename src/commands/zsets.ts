@@ -9,6 +9,7 @@ import { compareInt64, toNumber } from '../lib/int64.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import {
   COUNT_NOT_POSITIVE,
+  type ErrorReply,
   NOT_FLOAT,
   NOT_POSITIVE,
   NUMKEYS_NOT_POSITIVE,
@@ -251,32 +252,55 @@ export function popMembers(call: Call, index: number, entry: Ref, max: boolean, 
   if (count === size) call.tell(index, Event.DEL)
 }
 
-function zmpop(call: Call): void {
-  const { reply, argc } = call
-  const numkeys = call.integer(1)
-  if (numkeys === undefined || compareInt64(numkeys, 1) < 0) return reply.error(NUMKEYS_NOT_POSITIVE)
-  if (compareInt64(numkeys, argc - 3) > 0) return reply.error(SYNTAX)
-  const where = 2 + toNumber(numkeys)
-  const max = call.is(where, 'MAX')
-  if (!max && !call.is(where, 'MIN')) return reply.error(SYNTAX)
-  let wanted = 0
-  for (let index = where + 1; index < argc; index += 2) {
-    if (wanted !== 0 || !call.is(index, 'COUNT') || index + 1 === argc) return reply.error(SYNTAX)
-    const given = call.integer(index + 1)
-    if (given === undefined || compareInt64(given, 1) < 0) return reply.error(COUNT_NOT_POSITIVE)
-    wanted = toNumber(given)
-  }
-  for (let index = 2; index < where; index++) {
+/** What ZMPOP and its kin were asked for. */
+export const popping = { firstKey: 0, keyCount: 0, max: false, wanted: 1 }
+
+/** Reads the arguments of ZMPOP from the number of keys on; false after replying what is wrong with them. */
+export function readPopping(call: Call, numkeysIndex: number): boolean {
+  const error = poppingError(call, numkeysIndex)
+  if (error !== null) call.reply.error(error)
+  return error === null
+}
+
+function poppingError(call: Call, numkeysIndex: number): ErrorReply | null {
+  const { argc } = call
+  const numkeys = call.integer(numkeysIndex)
+  if (numkeys === undefined || compareInt64(numkeys, 1) < 0) return NUMKEYS_NOT_POSITIVE
+  if (compareInt64(numkeys, argc - numkeysIndex - 2) > 0) return SYNTAX
+  popping.firstKey = numkeysIndex + 1
+  popping.keyCount = toNumber(numkeys)
+  popping.wanted = 1
+  const where = popping.firstKey + popping.keyCount
+  popping.max = call.is(where, 'MAX')
+  if (!popping.max && !call.is(where, 'MIN')) return SYNTAX
+  if (where + 1 === argc) return null
+  if (!call.is(where + 1, 'COUNT') || where + 2 === argc) return SYNTAX
+  const wanted = call.integer(where + 2)
+  if (wanted === undefined || compareInt64(wanted, 1) < 0) return COUNT_NOT_POSITIVE
+  popping.wanted = toNumber(wanted)
+  return where + 3 === argc ? null : SYNTAX
+}
+
+/** Pops what `popping` says from the first of the sorted sets that is there; false if none is. */
+export function popFirst(call: Call): boolean {
+  const { reply } = call
+  const { firstKey, keyCount, max, wanted } = popping
+  for (let index = firstKey; index < firstKey + keyCount; index++) {
     const entry = call.writeKey(index, Type.ZSET)
-    if (entry === REFUSED) return
+    if (entry === REFUSED) return true
     if (entry === NONE) continue
-    const count = Math.min(wanted === 0 ? 1 : wanted, call.keyspace.zsets.size(entry))
+    const count = Math.min(wanted, call.keyspace.zsets.size(entry))
     reply.array(2)
     reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
     reply.array(count)
-    return popMembers(call, index, entry, max, count, true)
+    popMembers(call, index, entry, max, count, true)
+    return true
   }
-  reply.nullArray()
+  return false
+}
+
+function zmpop(call: Call): void {
+  if (readPopping(call, 1) && !popFirst(call)) call.reply.nullArray()
 }
 
 export const zsetCommands = group('sorted-set', {

@@ -27,6 +27,7 @@ import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { zsetCommands } from '../commands/zsets.ts'
 import { zsetAlgebraCommands } from '../commands/zsets-algebra.ts'
+import { blockingZsetCommands } from '../commands/zsets-blocking.ts'
 import { zsetRangeCommands } from '../commands/zsets-ranges.ts'
 import { zsetWalkCommands } from '../commands/zsets-walks.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
@@ -188,6 +189,7 @@ export class Server {
       zsetRangeCommands,
       zsetWalkCommands,
       zsetAlgebraCommands,
+      blockingZsetCommands(this.blocking),
       listCommands,
       listPositionCommands,
       listMoveCommands,

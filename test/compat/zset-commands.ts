@@ -82,6 +82,12 @@ export const EDGES: Readonly<Record<string, string>> = {
     zmpop 2 none z min count x | zmpop 2 none z min count | zmpop 2 none z min count 1 count 1 |
     zmpop 2 none z min count 9 | exists z | set str x | zpopmin str | zmpop 1 str min | zmpop 2 none str max |
     zmpop 9223372036854775807 z min | zpopmin str 0`,
+  waiting: `
+    bzpopmin | bzpopmin z | bzpopmin z x | bzpopmin z -1 | bzpopmin z 0.01 | bzmpop 0.01 1 z min | bzmpop x 1 z min |
+    zadd z 1 a 2 b 3 c 4 d | bzpopmin z 0 | bzpopmax none z 0 | bzmpop 0 2 none z min count 9 | exists z |
+    bzmpop 0 1 z foo | bzmpop 0 0 z min | bzmpop 0 1 z min count 0 | bzmpop 0 1 z min foo | bzmpop -1 1 z min |
+    bzmpop 0 1 z min count 1 count 1 | set str x | bzpopmin str 0 | bzpopmin none str 0 | bzmpop 0 1 str max |
+    zadd z 1 a | bzpopmax z str 0 | exists z | bzpopmin z z 0.01`,
   algebra: `
     zadd a 1 a 2 b 3 c | zadd b 10 b 20 c 30 d | sadd s a b x | zunion 2 a b | zunion 2 a b withscores |
     zunion 3 a b s withscores | zunion 2 a b weights 2 0.5 withscores | zunion 2 a b aggregate min withscores |

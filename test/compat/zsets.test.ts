@@ -67,6 +67,31 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
       expect(unlike).toEqual([])
     })
 
+    test.each([
+      ['BZPOPMIN w z 0', 'ZADD z 2 b 1 a'],
+      ['BZPOPMAX z w 0', 'ZADD z 2 b 1 a'],
+      ['BZMPOP 0 2 w z MAX COUNT 2', 'ZADD z 2 b 1 a 3 c'],
+      ['BZPOPMIN z 0', 'ZINCRBY z 1.5 a'],
+      ['BZPOPMIN z 0', 'ZUNIONSTORE z 1 other'],
+      ['BZPOPMIN z 0', 'ZRANGESTORE z other 0 -1'],
+      ['BZPOPMIN z 0', 'RENAME other z'],
+    ])('%s waits for %s', async (waits, line) => {
+      await send(`HELLO ${version}\r\nFLUSHALL\r\nZADD other 7 x 8 y\r\n`, 3)
+      const answers = []
+      for (const [index, server] of servers.entries()) {
+        const waiting = await server.connect()
+        waiting.send(`HELLO ${version}\r\n`)
+        await waiting.replies(1)
+        waiting.send(`${waits}\r\n`)
+        const blocked = async () => /blocked_clients:1/.test(String(await clients[index]!.command('INFO', 'clients')))
+        while (!(await blocked())) {}
+        const answer = String(await clients[index]!.command(...line.split(' ')))
+        answers.push(answer + String((await waiting.replies(1))[0]))
+        await waiting.close()
+      }
+      expect(answers[0]).toBe(answers[1])
+    })
+
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
       const seed = (Date.now() + round) | 0
       const generator = new Generator(seed)
