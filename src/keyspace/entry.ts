@@ -38,6 +38,7 @@ export type Type = (typeof Type)[keyof typeof Type]
 export const StringEncoding = { INT: 0, EMBSTR: 1, RAW: 2 } as const
 export const SetEncoding = { INTSET: 0, LISTPACK: 1, TABLE: 2 } as const
 export const HashEncoding = { LISTPACK: 0, TABLE: 1 } as const
+export const ZsetEncoding = { LISTPACK: 0, TABLE: 1 } as const
 
 export const EntryFlag = { EXPIRES: 1, OWN: 2, INDEXED: 4 } as const
 

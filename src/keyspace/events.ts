@@ -12,6 +12,7 @@ const generic = (name: string): KeyEvent => ({ kind: 'g', name })
 const string = (name: string): KeyEvent => ({ kind: '$', name })
 const list = (name: string): KeyEvent => ({ kind: 'l', name })
 const set = (name: string): KeyEvent => ({ kind: 's', name })
+const zset = (name: string): KeyEvent => ({ kind: 'z', name })
 const hash = (name: string): KeyEvent => ({ kind: 'h', name })
 
 export const Event = {
@@ -48,6 +49,18 @@ export const Event = {
   HDEL: hash('hdel'),
   HINCRBY: hash('hincrby'),
   HINCRBYFLOAT: hash('hincrbyfloat'),
+  ZADD: zset('zadd'),
+  ZINCR: zset('zincr'),
+  ZREM: zset('zrem'),
+  ZPOPMIN: zset('zpopmin'),
+  ZPOPMAX: zset('zpopmax'),
+  ZREMRANGEBYRANK: zset('zremrangebyrank'),
+  ZREMRANGEBYSCORE: zset('zremrangebyscore'),
+  ZREMRANGEBYLEX: zset('zremrangebylex'),
+  ZRANGESTORE: zset('zrangestore'),
+  ZUNIONSTORE: zset('zunionstore'),
+  ZINTERSTORE: zset('zinterstore'),
+  ZDIFFSTORE: zset('zdiffstore'),
   EXPIRED: { kind: 'x', name: 'expired' },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },

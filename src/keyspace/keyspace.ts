@@ -17,6 +17,8 @@ import type { Kind } from './kinds.ts'
 import { Lists, listKind } from './lists.ts'
 import { Sets, setKind } from './sets.ts'
 import { Strings, stringKind } from './strings.ts'
+import { zsetKind } from './zset-kind.ts'
+import { Zsets } from './zsets.ts'
 
 export interface ChangeListener {
   /** A key has changed. The name is a range of bytes that is dead after the call. */
@@ -49,6 +51,7 @@ export class Keyspace {
   readonly lists: Lists
   readonly sets: Sets
   readonly hashes: Hashes
+  readonly zsets: Zsets
   readonly clock = new AccessClock()
   readonly databases: Database[] = []
   /** By type tag. */
@@ -83,6 +86,8 @@ export class Keyspace {
     this.register(setKind(this.sets, this.entries))
     this.hashes = new Hashes(this.entries, doom)
     this.register(hashKind(this.hashes, this.entries))
+    this.zsets = new Zsets(this.entries, doom)
+    this.register(zsetKind(this.zsets, this.entries))
     this.lists = new Lists(this.entries, this.listpacks, (step) => this.doom(step))
     this.register(listKind(this.lists, this.entries))
     for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))

@@ -105,6 +105,16 @@ export function writeDouble(value: number, bytes: Uint8Array, pos: number): numb
   return emit(bytes, at)
 }
 
+/** Writes the digits that Grisu2 finds also of a whole number, which may have an exponent then; returns the position
+ *  after it. Redis digests scores so. */
+export function writeShortDouble(value: number, bytes: Uint8Array, pos: number): number {
+  if (value === 0 || !Number.isInteger(value)) return writeDouble(value, bytes, pos)
+  let at = pos
+  if (value < 0) bytes[at++] = MINUS
+  generate(Math.abs(value))
+  return emit(bytes, at)
+}
+
 /** How many decimals (up to 6) are certain to be what Grisu2 prints, 0 when that is not certain. Most scores that
  *  people set are such, and need an eighth of the time. No two decimal texts of up to 15 digits read as one double, so
  *  this is the shortest; and Grisu2 finds it unless it is too near the border, half a last place away from the value,

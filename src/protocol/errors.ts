@@ -177,6 +177,16 @@ export const COUNT_OUT_OF_RANGE = errorReply(
 )
 export const TOO_MANY_NUMKEYS = errorReply("ERR Number of keys can't be greater than number of args")
 export const LIMIT_NEGATIVE = errorReply("ERR LIMIT can't be negative")
+export const ZADD_NX_XX = errorReply('ERR XX and NX options at the same time are not compatible')
+export const ZADD_CONDITIONS = errorReply('ERR GT, LT, and/or NX options at the same time are not compatible')
+export const ZADD_INCR_PAIRS = errorReply('ERR INCR option supports a single increment-element pair')
+export const SCORE_NAN = errorReply('ERR resulting score is not a number (NaN)')
+export const WEIGHT_NOT_FLOAT = errorReply('ERR weight value is not a float')
+export const LEX_RANGE = errorReply('ERR min or max not valid string range item')
+export const LIMIT_WITH_RANKS = errorReply(
+  'ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX',
+)
+export const WITHSCORES_BY_LEX = errorReply('ERR syntax error, WITHSCORES not supported in combination with BYLEX')
 export const HASH_NOT_INTEGER = errorReply('ERR hash value is not an integer')
 export const HASH_NOT_FLOAT = errorReply('ERR hash value is not a float')
 export const NAN_OR_INFINITY = errorReply('ERR value is NaN or Infinity')
@@ -185,6 +195,8 @@ export const noLatencySamples = (event: string): ErrorReply =>
 export const outOfRange = (least: number, most: number): ErrorReply =>
   errorReply(`ERR value is out of range, value must between ${least} and ${most}`)
 
+export const noInputKey = (command: string): ErrorReply =>
+  errorReply(`ERR at least 1 input key is needed for '${command}' command`)
 export const wrongArity = (command: string): ErrorReply =>
   errorReply(`ERR wrong number of arguments for '${command}' command`)
 export const invalidExpire = (command: string): ErrorReply =>

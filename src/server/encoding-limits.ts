@@ -3,7 +3,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Config } from './config/config.ts'
 
 export function followEncodingLimits(config: Config, keyspace: Keyspace): void {
-  const { lists, sets, hashes } = keyspace
+  const { lists, sets, hashes, zsets } = keyspace
   config.onChange('list-max-listpack-size', () => {
     lists.quicklist.setFill(config.number('list-max-listpack-size'))
   })
@@ -16,4 +16,8 @@ export function followEncodingLimits(config: Config, keyspace: Keyspace): void {
     hashes.listpackCountMax = config.number('hash-max-listpack-entries')
   })
   config.onChange('hash-max-listpack-value', () => (hashes.listpackLenMax = config.number('hash-max-listpack-value')))
+  config.onChange('zset-max-listpack-entries', () => {
+    zsets.listpackCountMax = config.number('zset-max-listpack-entries')
+  })
+  config.onChange('zset-max-listpack-value', () => (zsets.listpackLenMax = config.number('zset-max-listpack-value')))
 }

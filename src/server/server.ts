@@ -25,6 +25,11 @@ import { setAlgebraCommands } from '../commands/sets-algebra.ts'
 import { setRandomCommands } from '../commands/sets-random.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
+import { zsetCommands } from '../commands/zsets.ts'
+import { zsetAlgebraCommands } from '../commands/zsets-algebra.ts'
+import { blockingZsetCommands } from '../commands/zsets-blocking.ts'
+import { zsetRangeCommands } from '../commands/zsets-ranges.ts'
+import { zsetWalkCommands } from '../commands/zsets-walks.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
 import { Decoder } from '../protocol/decoder.ts'
@@ -180,6 +185,11 @@ export class Server {
       setRandomCommands,
       hashCommands,
       hashWalkCommands,
+      zsetCommands,
+      zsetRangeCommands,
+      zsetWalkCommands,
+      zsetAlgebraCommands,
+      blockingZsetCommands(this.blocking),
       listCommands,
       listPositionCommands,
       listMoveCommands,

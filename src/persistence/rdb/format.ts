@@ -68,12 +68,15 @@ export const EXPANSION_MAX = 88
 export const RDB_STRING = 0
 export const RDB_LIST = 1
 export const RDB_SET = 2
+export const RDB_ZSET = 3
 export const RDB_HASH = 4
+export const RDB_ZSET_2 = 5
 export const RDB_MODULE = 7
 export const RDB_LIST_ZIPLIST = 10
 export const RDB_SET_INTSET = 11
 export const RDB_LIST_QUICKLIST = 14
 export const RDB_HASH_LISTPACK = 16
+export const RDB_ZSET_LISTPACK = 17
 export const RDB_LIST_QUICKLIST_2 = 18
 export const RDB_SET_LISTPACK = 20
 

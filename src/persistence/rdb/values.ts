@@ -13,6 +13,7 @@ import type { RdbReader } from './reader.ts'
 import { setValues } from './set-values.ts'
 import { stringValues } from './string-values.ts'
 import type { RdbWriter } from './writer.ts'
+import { zsetValues } from './zset-values.ts'
 
 /** A key on its way into the keyspace: the range 0 … `len` of `bytes`. */
 export interface LoadedKey {
@@ -42,6 +43,7 @@ export class ValueFormats {
     this.add(listValues(keyspace))
     this.add(setValues(keyspace))
     this.add(hashValues(keyspace))
+    this.add(zsetValues(keyspace))
   }
 
   private add(format: ValueFormat): void {

@@ -1,0 +1,112 @@
+/* Sorted sets in RDB files: members and their scores as eight bytes, the highest first; or a listpack as it is. The
+ * scores of very old files, which are text, are read as well. */
+import { Type, ZsetEncoding } from '../../keyspace/entry.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
+import { ZsetWalk } from '../../keyspace/zset-walk.ts'
+import { ZaddFlag, ZaddOutcome } from '../../keyspace/zsets.ts'
+import { parseDouble } from '../../lib/double.ts'
+import { fromWords, highWord, lowWord } from '../../lib/double-words.ts'
+import { type Int64, fromWords as int64FromWords } from '../../lib/int64.ts'
+import { posOf, type Ref } from '../../memory/memory.ts'
+import { Listpacks, validateListpack } from '../../structures/listpack.ts'
+import { RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK } from './format.ts'
+import type { RdbReader } from './reader.ts'
+import type { LoadedKey, ValueFormat } from './values.ts'
+import type { RdbWriter } from './writer.ts'
+
+// The length of a score's text, or instead of it:
+const TEXT_NAN = 253
+const TEXT_INFINITY = 254
+const TEXT_MINUS_INFINITY = 255
+
+export function zsetValues(keyspace: Keyspace): ValueFormat {
+  const { entries, memory, zsets } = keyspace
+  const walk = new ZsetWalk(entries)
+  const listpacks = new Listpacks(memory)
+  let member = new Uint8Array(64)
+
+  function rdbType(entry: Ref): number {
+    return entries.encoding(entry) === ZsetEncoding.LISTPACK ? RDB_ZSET_LISTPACK : RDB_ZSET_2
+  }
+
+  function save(entry: Ref, writer: RdbWriter): void {
+    if (entries.encoding(entry) === ZsetEncoding.LISTPACK) {
+      const root = entries.value(entry) as Ref
+      return writer.string(memory.bytesOf(root), posOf(root), listpacks.size(root))
+    }
+    const size = zsets.size(entry)
+    writer.length(size)
+    for (walk.start(entry, size - 1, true); walk.next(); ) {
+      walk.locate()
+      writer.string(walk.bytes, walk.pos, walk.len)
+      const { score } = walk
+      writer.int64(int64FromWords(highWord(score), lowWord(score)))
+    }
+  }
+
+  function load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    return type === RDB_ZSET_LISTPACK ? loadListpack(reader, key, expiry) : loadMembers(type, reader, key, expiry)
+  }
+
+  function loadMembers(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const count = reader.length()
+    if (count === 0 || count > reader.remaining) reader.refuse('A sorted set of no possible size')
+    const large = count > zsets.listpackCountMax
+    const encoding = large ? ZsetEncoding.TABLE : ZsetEncoding.LISTPACK
+    const entry = zsets.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
+    for (let left = count; left > 0; left--) {
+      reader.head()
+      const len = reader.len
+      if (len > member.length) member = new Uint8Array(len)
+      reader.takeInto(member, 0)
+      const score = type === RDB_ZSET ? textScore(reader) : binaryScore(reader)
+      if (score === undefined || Number.isNaN(score)) reader.refuse('A score is not a number')
+      const outcome = zsets.update(entry, score, ZaddFlag.NX, member, 0, len)
+      if (outcome !== ZaddOutcome.ADDED) reader.refuse('A member of a sorted set stands there twice')
+    }
+    return entry
+  }
+
+  function loadListpack(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    reader.head()
+    reader.take()
+    const count = validateListpack(reader.bytes, reader.pos, reader.len)
+    if (count < 2 || count % 2 !== 0) reader.refuse('A listpack is not sound')
+    const root = listpacks.fromBytes(reader.bytes, reader.pos, reader.len)
+    if (!zsets.isOrdered(root)) {
+      memory.free(root)
+      reader.refuse('The scores of a sorted set are not in order')
+    }
+    const entry = zsets.adopt(ZsetEncoding.LISTPACK, root, key.bytes, 0, key.len, expiry)
+    zsets.expect(entry, zsets.size(entry))
+    return entry
+  }
+
+  return { type: Type.ZSET, rdbTypes: [RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK], rdbType, save, load, skip }
+}
+
+function binaryScore(reader: RdbReader): number {
+  const low = reader.int32()
+  return fromWords(reader.int32(), low)
+}
+
+const text = new Uint8Array(TEXT_NAN)
+
+/** A score as text, as RDB_ZSET has it; undefined if it is not a number. */
+function textScore(reader: RdbReader): number | undefined {
+  const len = reader.byte()
+  if (len === TEXT_INFINITY) return Number.POSITIVE_INFINITY
+  if (len === TEXT_MINUS_INFINITY) return Number.NEGATIVE_INFINITY
+  if (len === TEXT_NAN) return undefined
+  for (let at = 0; at < len; at++) text[at] = reader.byte()
+  return parseDouble(text, 0, len)
+}
+
+function skip(type: number, reader: RdbReader): void {
+  for (let left = type === RDB_ZSET_LISTPACK ? 1 : reader.length(); left > 0; left--) {
+    reader.head()
+    reader.skip()
+    if (type === RDB_ZSET_2) reader.int64()
+    else if (type === RDB_ZSET) textScore(reader)
+  }
+}
