@@ -94,7 +94,8 @@ export function report(
   const { specs, progress: _, ...settings } = options
   const servers = specs.map((spec) => ({
     name: spec.name,
-    started: spec.command === null ? null : joinWords(spec.command),
+    // As somebody would type it here: the results say nothing of where they were measured.
+    started: spec.command === null ? null : joinWords(spec.command).replaceAll(`${process.cwd()}/`, ''),
     address: spec.address === null ? null : `${spec.address.host}:${spec.address.port}`,
   }))
   const { bars, data } = result
