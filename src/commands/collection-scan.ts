@@ -1,4 +1,4 @@
-/* What SSCAN and HSCAN have in common: their options, and which elements of a large collection a call meets.
+/* What SSCAN, HSCAN and ZSCAN have in common: their options, and which elements of a large collection a call meets.
  *
  * A cursor is a position in the hash order of the collection's table, as SCAN's in that of the keyspace. A small
  * collection is told whole, with cursor 0. */

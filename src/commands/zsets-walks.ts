@@ -2,7 +2,7 @@
 import { Type, ZsetEncoding } from '../keyspace/entry.ts'
 import { Distinct } from '../lib/distinct.ts'
 import { formatDouble, formatDouble17 } from '../lib/double.ts'
-import { toNumber } from '../lib/int64.ts'
+import { compareInt64, fromWords, toNumber } from '../lib/int64.ts'
 import { randomBelow } from '../lib/random.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { INVALID_CURSOR, OUT_OF_RANGE, SYNTAX } from '../protocol/errors.ts'
@@ -20,7 +20,8 @@ import { replyRange } from './zsets-ranges.ts'
 /** From one in so many members on, they are chosen by walking past all: a draw costs about as much as so many steps. */
 const WALKED_FROM = 8
 /** Half of a C long's range: so many pairs can be counted by one. */
-const PAIRS_MAX = 2 ** 62
+const PAIRS_MAX = fromWords(0x3fffffff, -1)
+const PAIRS_MIN = fromWords(-0x40000000, 1)
 
 const scan = new CollectionScan()
 const distinct = new Distinct()
@@ -32,19 +33,14 @@ function zrandmember(call: Call): void {
   if (given === undefined) return
   if (argc > 4 || (argc === 4 && !call.is(3, 'WITHSCORES'))) return reply.error(SYNTAX)
   const count = toNumber(given)
-  // 2^62 - 1 would still do, but reads as 2^62 here: nobody asks for so many.
-  if (argc === 4 && Math.abs(count) >= PAIRS_MAX && !isLargestPairs(call)) return reply.error(OUT_OF_RANGE)
+  const isTooMuch = compareInt64(given, PAIRS_MAX) > 0 || compareInt64(given, PAIRS_MIN) < 0
+  if (argc === 4 && isTooMuch) return reply.error(OUT_OF_RANGE)
   const entry = call.readKey(1, Type.ZSET)
   if (entry === REFUSED) return
   if (argc >= 3) return entry === NONE || count === 0 ? reply.array(0) : replyRandom(call, entry, count, argc === 4)
   if (entry === NONE) return reply.nullBulk()
   zsets.pick(entry)
   reply.bulk(zsets.bytes, zsets.pos, zsets.len)
-}
-
-function isLargestPairs(call: Call): boolean {
-  const text = call.string(2).replace('-', '')
-  return text === '4611686018427387903' || (text.length < 19 && text !== '')
 }
 
 function replyRandom(call: Call, entry: Ref, given: number, scores: boolean): void {

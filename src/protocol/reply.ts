@@ -15,7 +15,7 @@
  * Shapes that RESP3 has and RESP2 has not are written as Redis does for each: a map as a flat array, a double as a bulk
  * string, null as $-1 or *-1, a verbatim string as a bulk string. */
 import { copyBytes } from '../lib/bytes.ts'
-import { formatDouble } from '../lib/double.ts'
+import { DOUBLE_LEN_MAX, writeDouble } from '../lib/double.ts'
 import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
 import type { ErrorReply } from './errors.ts'
 import { giveBuffer, type ReplyBuffer, takeBuffer } from './reply-buffer.ts'
@@ -48,6 +48,9 @@ const MOVED_MAX = 64 * 1024
 const SHORT_BULK_MAX = 1 + 2 + 2 + 63 + 2
 /** Room of the next buffer when one is full grows fourfold up to this. */
 const SPILL_MAX = 256 * 1024
+
+/** Where a double's text is made, since its length stands before it. */
+const doubleText = new Uint8Array(DOUBLE_LEN_MAX)
 
 /** Where an array of unknown length began. */
 export interface Mark {
@@ -333,9 +336,11 @@ export class Reply {
   }
 
   double(value: number): void {
-    const text = formatDouble(value)
-    if (this.version === 3) this.line(DOUBLE, text)
-    else this.bulkString(text)
+    if (this.version !== 3) return this.bulk(doubleText, 0, writeDouble(value, doubleText, 0))
+    this.ensure(DOUBLE_LEN_MAX + 3)
+    this.bytes[this.pos++] = DOUBLE
+    this.pos = writeDouble(value, this.bytes, this.pos)
+    this.endLine()
   }
 
   boolean(value: boolean): void {
