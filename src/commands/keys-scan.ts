@@ -72,7 +72,7 @@ function keys(call: Call): void {
   filter.setPattern(call, 1)
   const mark = reply.begin()
   let count = 0
-  for (let position = 0; position !== SCAN_END; ) {
+  for (let position = 0; position !== SCAN_END && !reply.overflowed; ) {
     position = table.scan(db.root, position)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref

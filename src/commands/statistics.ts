@@ -51,11 +51,6 @@ export class CommandStatistics {
     this.totalErrors = 0
   }
 
-  resetHistograms(id?: number): void {
-    if (id === undefined) this.histograms.fill(null)
-    else this.histograms[id] = null
-  }
-
   /** Duration of the command about to be recorded, in microseconds. Not a parameter: a double passed to a function that
    *  is not inlined costs a heap number per command. */
   readonly lapUs = new Float64Array(1)

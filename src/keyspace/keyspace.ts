@@ -35,7 +35,6 @@ export class KeyspaceStats {
   misses = 0
   expired = 0
   expiredStalePerc = 0
-  expireCycles = 0
   expireTimeCapReached = 0
   expireCycleMs = 0
   evicted = 0

@@ -1,9 +1,9 @@
 /* Quoting: how a line of text is cut into arguments, and how bytes are shown so that they could be.
  *
- * `splitArgs` cuts inline commands and configuration lines; `quote` writes MONITOR's
- * lines, error texts and what CONFIG REWRITE saves. Inside "double quotes" \n \r \t \b \a \xHH and
- * \<any> are escapes, inside 'single quotes' only \'. A closing quote must end its argument. A NUL byte ends the line,
- * as it does for Redis, which works on C strings here. All of it is cold. */
+ * `splitArgs` cuts inline commands and configuration lines; `writeQuoted` makes MONITOR's lines, `quote` those of logs
+ * and what CONFIG REWRITE saves. Inside "double quotes" \n \r \t \b \a \xHH and \<any> are escapes, inside 'single
+ * quotes' only \'. A closing quote must end its argument. A NUL byte ends the line, as it does for Redis, which works
+ * on C strings here. All of it is cold, but for MONITOR's. */
 import { latin1 } from './bytes.ts'
 
 const NUL = 0
@@ -102,17 +102,8 @@ function unescaped(letter: number): number {
 
 /** The bytes in double quotes, everything unprintable escaped. */
 export function quote(bytes: Uint8Array, pos: number, len: number): string {
-  let text = '"'
-  for (let at = pos; at < pos + len; at++) text += quoteByte(bytes[at]!)
-  return text + '"'
-}
-
-function quoteByte(byte: number): string {
-  if (byte === BACKSLASH) return '\\\\'
-  if (byte === DOUBLE_QUOTE) return '\\"'
-  for (const [letter, meant] of ESCAPES) if (meant === byte) return '\\' + letter
-  if (isPrintable(byte)) return String.fromCharCode(byte)
-  return '\\x' + byte.toString(16).padStart(2, '0')
+  const target = new Uint8Array(quotedLengthMax(len))
+  return latin1(target, 0, writeQuoted(bytes, pos, len, target, 0))
 }
 
 /** Whether the bytes must be quoted to be read back as one argument (an empty string is not asked about). */

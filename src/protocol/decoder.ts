@@ -278,6 +278,7 @@ export class Decoder {
       this.reset(this.at - distance)
       return
     }
+    if (distance === 0 && this.first === 0) return // each read of a request of many arguments comes here
     this.at -= distance
     this.requestStart -= distance
     for (let index = 0; index < this.argc; index++) {

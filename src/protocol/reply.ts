@@ -9,8 +9,8 @@
  * (reply-buffer.ts); `takeBuffer`, or `takeChunks` when the reply spilled, hands over what was written to be sent at
  * the end of the turn.
  *
- * An array whose length is known only at its end is begun with `beginArray`, which leaves a gap of GAP bytes, and
- * closed with `endArray`, which writes the header right-aligned into the gap and closes what is left of the gap.
+ * An array whose length is known only at its end is begun with `begin`, which leaves a gap of GAP bytes, and closed
+ * with `endArray`, which writes the header into the gap and moves what follows up to it.
  *
  * Shapes that RESP3 has and RESP2 has not are written as Redis does for each: a map as a flat array, a double as a bulk
  * string, null as $-1 or *-1, a verbatim string as a bulk string. */
@@ -61,9 +61,8 @@ export interface Mark {
 export class Reply {
   /** RESP version of the client that the replies are for: 2 or 3. */
   version = 2
-  /** Errors written since the counter was last cleared; the dispatcher's statistics read it. */
+  /** How many errors have been written so far: the dispatcher sees by it whether a command failed. */
   errors = 0
-  /** First word of the last error written (`ERR`, `WRONGTYPE` …). */
   lastError: ErrorReply | undefined
   /** Asked whenever the buffer is full, with the bytes so far, whether there may be more: if not, what follows is lost
    *  (`overflowed`), and commands with much left to write may give up. */

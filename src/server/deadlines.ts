@@ -5,7 +5,7 @@
  * is `performance.now()`: it goes on evenly when the system's clock is set. */
 
 /** Longest time that a timer takes. */
-const TIMER_MAX_MS = 2 ** 31 - 1
+export const TIMER_MAX_MS = 2 ** 31 - 1
 
 export interface Timed {
   /** When, in milliseconds of `performance.now()`. */

@@ -8,6 +8,7 @@
 import { Flag } from '../commands/definition.ts'
 import { Admission, type Admit, ServerGate } from '../commands/dispatcher.ts'
 import type { Connection } from './connection.ts'
+import { TIMER_MAX_MS } from './deadlines.ts'
 import type { Server } from './server.ts'
 
 /** What is held back; a greater one includes the lesser. */
@@ -16,9 +17,6 @@ export type PauseMode = (typeof PauseMode)[keyof typeof PauseMode]
 
 export const PausePurpose = { CLIENT: 0, SHUTDOWN: 1, FAILOVER: 2 } as const
 export type PausePurpose = (typeof PausePurpose)[keyof typeof PausePurpose]
-
-/** Longest time that a timer takes. */
-const TIMER_MAX_MS = 2 ** 31 - 1
 
 export class Pause {
   mode: PauseMode = PauseMode.NONE

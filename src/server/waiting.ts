@@ -5,10 +5,8 @@ import type { Command } from '../commands/definition.ts'
 import { ReplyMode } from '../commands/session.ts'
 import { type ErrorReply, UNBLOCKED } from '../protocol/errors.ts'
 import type { Connection } from './connection.ts'
+import { TIMER_MAX_MS } from './deadlines.ts'
 import type { Server } from './server.ts'
-
-/** Longest time that a timer takes. */
-const TIMER_MAX_MS = 2 ** 31 - 1
 
 interface Wait {
   readonly connection: Connection

@@ -266,13 +266,13 @@ describe.skipIf(!redisAvailable())('a file', () => {
     await sendAll(saver, [
       ['SET', 'a', 'b'],
       ['SELECT', 3],
-      ['ZADD', 'my zset', 1, 'x'],
+      ['XADD', 'my stream', '1-1', 'field', 'value'],
     ])
     await ask(saver, 'SAVE')
     const server = await startCinnabar({ dir: saver.dir, wait: false })
     expect((await server.exited).code).toBe(1)
     expect(server.log()).toMatch(
-      /The value \(sorted set .*, type 17\) cannot be loaded yet.* offset \d+, in .* key \\"my zset\\" of database 3/,
+      /The value \(stream, type \d+\) cannot be loaded yet.* offset \d+, in .* key \\"my stream\\" of database 3/,
     )
   })
 })
