@@ -41,6 +41,9 @@ interface Request {
   readonly len: Int32Array<ArrayBuffer>
 }
 
+/** Nobody waits for more keys than this: the time of such a client is up at once. A Set ends at 16.7M entries. */
+const KEYS_MAX = 1_000_000
+
 export class Blocking implements Blocker {
   private readonly server: Server
   private readonly waiters: Waiters<BlockedClient>
@@ -86,7 +89,7 @@ export class Blocking implements Blocker {
 
   block(call: Call, type: Type, first: number, count: number, timeoutMs: number, whenGone = false): boolean {
     const { session } = call
-    if ((session.flags & SessionFlag.DENY_BLOCKING) !== 0) return false
+    if ((session.flags & SessionFlag.DENY_BLOCKING) !== 0 || count > KEYS_MAX) return false
     const connection = this.server.connections.get(session.id)
     if (connection === undefined || call.command === null) return false
     const again = this.rerun?.connection === connection ? this.rerun : null

@@ -41,6 +41,12 @@ describe('clients that wait', () => {
     expect(await info(pusher, 'blocked_clients')).toBe(0)
   })
 
+  test('do not wait for millions of keys', async () => {
+    const client = await connect(server())
+    client.send(`*1000003\r\n$5\r\nBLPOP\r\n${'$1\r\nk\r\n'.repeat(1_000_001)}$1\r\n0\r\n`)
+    expect((await client.reply()).toString()).toBe('*-1\r\n')
+  })
+
   test('workers and producers at once lose and double nothing', async () => {
     const workers = Array.from({ length: 10 }, ioredis)
     const producers = Array.from({ length: 5 }, ioredis)
