@@ -3,8 +3,8 @@
  * Three things need it. A listening handle made and bound here tells at once whether the address could be had, where
  * `listen({ host })` only tells later: CONFIG SET port must answer yes or no. And an accepted connection's handle is
  * given to a socket of our own, whose reads land in a shared buffer. And replies are written to the handle itself: a
- * write that the kernel takes at once makes no object, where Socket.write makes several (0.8 µs a request on Node 20).
- * All of it has been the same from Node 12 to Node 26. */
+ * write that the kernel takes at once makes no object, where Socket.write makes several (0.4 µs a request on Node 20).
+ * Tried on Node 20, 24 and 26. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
