@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
 import { type FileFailure, FileSource, isSystemError, type Replacement, replaceFile } from '../persistence/rdb/files.ts'
+import type { FunctionStore } from '../persistence/rdb/functions.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError, RdbReader } from '../persistence/rdb/reader.ts'
 import { Hint, RdbSaver } from '../persistence/rdb/saver.ts'
@@ -22,6 +23,8 @@ export type Restored = (typeof Restored)[keyof typeof Restored]
 export class Persistence {
   private readonly server: Server
   private readonly formats: ValueFormats
+  /** Whose libraries are saved and loaded with the data; whoever runs functions sets it. */
+  functions: FunctionStore | null = null
   /** When the data was last written, or else when the server started; Unix time in seconds. */
   lastSave = unixTime()
   /** Saves that clients asked for. */
@@ -98,6 +101,7 @@ export class Persistence {
         'aof-base': 0,
       },
       keyDelay: config.number('rdb-key-save-delay'),
+      functions: this.functions,
     })
     while (saver.step());
   }
@@ -174,7 +178,8 @@ export class Persistence {
     const checksum = config.bool('rdbchecksum')
     const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
     const keyDelay = config.number('key-load-delay')
-    const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay })
+    const { functions } = this
+    const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay, functions })
     keyspace.setTime(Date.now())
     try {
       while (loader.step());

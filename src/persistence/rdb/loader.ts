@@ -20,6 +20,7 @@ import {
   VERSION_READ_MAX,
   VERSION_WITH_CHECKSUM,
 } from './format.ts'
+import type { FunctionStore } from './functions.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormats } from './values.ts'
 
@@ -50,6 +51,8 @@ export interface LoaderOptions {
   readonly replace: boolean
   /** As `pauseFor`: how long to wait after each key. */
   readonly keyDelay: number
+  /** Who takes the libraries of functions that are in the file; null: there must be none. */
+  readonly functions: FunctionStore | null
 }
 
 export class RdbLoader {
@@ -156,10 +159,22 @@ export class RdbLoader {
       case Opcode.MODULE_AUX:
         return reader.refuse(`There is data of the module '${this.moduleName()}', and modules cannot be loaded here`)
       case Opcode.FUNCTION:
-        return reader.refuse('There is a library of functions, and scripting is not built yet', 1)
+        return this.readFunction()
       default:
         return reader.refuse('There are functions in a form from before Redis 7.0, which is not supported', 1)
     }
+  }
+
+  private readFunction(): void {
+    const { reader, options } = this
+    const { functions } = options
+    if (functions === null) {
+      return reader.refuse('There is a library of functions, and functions cannot be loaded here', 1)
+    }
+    reader.head()
+    reader.take()
+    const reason = functions.load(reader.bytes.slice(reader.pos, reader.pos + reader.len), options.replace)
+    if (reason !== undefined) reader.refuse(`Failed loading library, ${reason}`)
   }
 
   /** Reads a module's id. */

@@ -13,6 +13,7 @@ import type { Ref } from '../../memory/memory.ts'
 import { SCAN_END, type Table } from '../../structures/table.ts'
 import { pauseFor } from './delay.ts'
 import { MAGIC, Opcode, shownKey, VERSION_LEN, VERSION_WRITTEN } from './format.ts'
+import type { FunctionStore } from './functions.ts'
 import { RdbError } from './reader.ts'
 import type { ValueFormats } from './values.ts'
 import type { RdbWriter } from './writer.ts'
@@ -29,6 +30,8 @@ export interface SaverOptions {
   readonly aux: Readonly<Record<string, string | number>>
   /** As `pauseFor`: how long to wait after each key, so that tests can look at a save under way. */
   readonly keyDelay: number
+  /** Whose libraries go into the file, if there are any. */
+  readonly functions: FunctionStore | null
 }
 
 export class RdbSaver {
@@ -98,6 +101,10 @@ export class RdbSaver {
   private writeHead(): void {
     this.writer.bytes(HEAD, 0, HEAD.length)
     for (const [name, value] of Object.entries(this.options.aux)) this.writer.aux(name, String(value))
+    for (const code of this.options.functions?.codes() ?? []) {
+      this.writer.byte(Opcode.FUNCTION)
+      this.writer.string(code, 0, code.length)
+    }
   }
 
   /** Gives up: a file without this key would lose it. */

@@ -103,7 +103,10 @@ function reload(call: Call, { persistence, keyspace, log, exit }: Server): void 
   }
   if (!given.has('NOSAVE') && !persistence.save()) return call.reply.error(SAVE_FAILED)
   const { dirty } = keyspace
-  if (!given.has('NOFLUSH')) keyspace.flush()
+  if (!given.has('NOFLUSH')) {
+    keyspace.flush()
+    persistence.functions?.clear()
+  }
   const restored = persistence.load(given.has('MERGE'))
   keyspace.dirty = dirty
   if (restored === Restored.FAILED) return exit(1) // what is in memory now is not the data: it must not be saved

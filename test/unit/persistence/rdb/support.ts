@@ -5,6 +5,7 @@ import { latin1 } from '../../../../src/lib/bytes.ts'
 import { Crc64 } from '../../../../src/lib/crc64.ts'
 import { type Int64, int64ToString } from '../../../../src/lib/int64.ts'
 import { NONE, type Ref } from '../../../../src/memory/memory.ts'
+import type { FunctionStore } from '../../../../src/persistence/rdb/functions.ts'
 import { type LoaderOptions, type LoadLog, RdbLoader } from '../../../../src/persistence/rdb/loader.ts'
 import { RdbReader, type Source } from '../../../../src/persistence/rdb/reader.ts'
 import { Hint, RdbSaver } from '../../../../src/persistence/rdb/saver.ts'
@@ -29,14 +30,18 @@ export class Collector implements Sink {
   }
 }
 
-export type SaveOptions = Partial<WriterOptions> & { readonly hint?: Hint; readonly chunkSize?: number }
+export type SaveOptions = Partial<WriterOptions> & {
+  readonly hint?: Hint
+  readonly chunkSize?: number
+  readonly functions?: FunctionStore
+}
 
 export function save(keyspace: Keyspace, options: SaveOptions = {}): Uint8Array {
-  const { checksum = true, compression = true, hint = Hint.NONE, chunkSize = 4096 } = options
+  const { checksum = true, compression = true, hint = Hint.NONE, chunkSize = 4096, functions = null } = options
   const sink = new Collector()
   const writer = new RdbWriter(sink, { checksum, compression }, new Uint8Array(chunkSize))
   const aux = { 'redis-ver': '7.2.4', 'redis-bits': 64, ctime: 1700000000, 'used-mem': 12345678, 'aof-base': 0 }
-  const saver = new RdbSaver(keyspace, new ValueFormats(keyspace), writer, { hint, aux, keyDelay: 0 })
+  const saver = new RdbSaver(keyspace, new ValueFormats(keyspace), writer, { hint, aux, keyDelay: 0, functions })
   while (saver.step());
   if (writer.size !== sink.all.length) throw new Error('the writer knows how much it has written')
   return sink.all
@@ -74,6 +79,7 @@ export function loaderOf(bytes: Uint8Array, options: LoadOptions = {}): { loader
     log: silent,
     replace: false,
     keyDelay: 0,
+    functions: null,
     ...rest,
     checksum,
   })
