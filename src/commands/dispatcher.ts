@@ -88,6 +88,8 @@ export class Dispatcher {
   runMaxCommands = 0
   /** The most memory that blocks took up after a run. */
   memoryPeakBytes = 0
+  /** How many commands are running around the current one (`runNested`). */
+  depth = 0
   /** Unix time of `performance.now()` = 0, for which the cron follows the system's clock. */
   private epoch = performance.timeOrigin
   private readonly admissions: Admit[] = []
@@ -169,6 +171,20 @@ export class Dispatcher {
     }
     this.run(call, command)
     return true
+  }
+
+  /** Runs a command inside another one (EXEC's, a script's) and books it; whoever calls has resolved and admitted it,
+   *  into a Call of its own. It is timed for itself, and the outer command's time includes it. Time stands still, and
+   *  clients that wait for keys are served when the outermost command has ended. Errors that it replies are its own, not
+   *  the outer command's. The session must have DENY_BLOCKING. */
+  runNested(call: Call, command: Command): void {
+    const errors = call.reply.errors
+    const start = performance.now()
+    this.depth++
+    this.perform(call, command)
+    this.depth--
+    this.book(call, command, (performance.now() - start) * 1000)
+    call.reply.errors = errors
   }
 
   /** Runs an admitted command and books it. */
