@@ -29,10 +29,14 @@ export const ServerGate = {
   LOADING: 1 << 3,
   /** Keys that clients wait for have become ready. */
   KEYS_READY: 1 << 4,
+  /** A client was sent pushes while its own command ran, which go behind that command's reply. */
+  PUSHES_HELD: 1 << 5,
 } as const
 
-/** Gates that commands must be let through; the others are looked at when they have run. */
-const ADMITTED = ~(ServerGate.MONITORED | ServerGate.KEYS_READY)
+/** Gates that are looked at when a command has run. */
+const AFTERWARDS = ServerGate.KEYS_READY | ServerGate.PUSHES_HELD
+/** Gates that commands must be let through. */
+const ADMITTED = ~(ServerGate.MONITORED | AFTERWARDS)
 
 /** What an admission decides. */
 export const Admission = {
@@ -198,6 +202,11 @@ export class Dispatcher {
     const durationUs = this.lap()
     if (!call.session.blocked) this.book(call, command, durationUs)
     this.setTime()
+    if ((this.gates & AFTERWARDS) !== 0) this.afterwards(call)
+  }
+
+  private afterwards(call: Call): void {
+    if ((this.gates & ServerGate.PUSHES_HELD) !== 0) this.onPushesHeld?.()
     if ((this.gates & ServerGate.KEYS_READY) !== 0) this.onKeysReady?.(call)
   }
 
@@ -233,14 +242,14 @@ export class Dispatcher {
     this.groupPos = call.pos[0]!
     if (!call.session.blocked) this.groupCount++ // who waits is booked when the wait has ended
     const moved = call.reply.length - written + call.len[call.argc - 1]!
-    const keysReady = (this.gates & ServerGate.KEYS_READY) !== 0
-    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX || keysReady) this.endGroup(call)
-    if (keysReady) this.serveReady(call)
+    const isFollowed = (this.gates & AFTERWARDS) !== 0
+    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX || isFollowed) this.endGroup(call)
+    if (isFollowed) this.afterGrouped(call)
   }
 
-  private serveReady(call: Call): void {
+  private afterGrouped(call: Call): void {
     this.grouping = false
-    this.onKeysReady?.(call)
+    this.afterwards(call)
     this.grouping = true
   }
 
@@ -305,6 +314,9 @@ export class Dispatcher {
 
   /** Told of every command that has ended while KEYS_READY is set. */
   onKeysReady: ((call: Call) => void) | null = null
+
+  /** Told when a command has ended and PUSHES_HELD is set; not of nested ones. */
+  onPushesHeld: (() => void) | null = null
 
   /** Told of every command that has run while MONITORED is set. */
   onMonitored: ((call: Call, command: Command) => void) | null = null

@@ -174,11 +174,15 @@ export class Blocking implements Blocker {
     reply.version = session.version
     keyspace.noTouch = (session.flags & SessionFlag.NO_TOUCH) !== 0
     this.rerun = client
+    connection.writing = reply
     const done = dispatcher.dispatch(call)
+    connection.writing = null
     this.rerun = null
     // Held back by a pause: it is run when that ends, before what the client has sent since.
     if (!done) return connection.unread(encodeRequest(request))
-    if (!session.blocked) this.finish(client)
+    if (!session.blocked) return this.finish(client)
+    connection.flush(reply) // no reply yet; but the command may have caused pushes
+    connection.releasePushes()
   }
 
   /** The client waits no more. */
@@ -192,6 +196,7 @@ export class Blocking implements Blocker {
   private finish({ connection, silent }: BlockedClient): void {
     if (silent) this.reply.drop()
     else connection.flush(this.reply)
+    connection.releasePushes()
     connection.release()
   }
 

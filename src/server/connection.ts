@@ -63,6 +63,10 @@ export class Connection {
   closed = false
   /** Writes that the kernel has not taken whole. */
   pendingWrites = 0
+  /** What the replies of this client's requests are being written to; null while none is served. */
+  writing: Reply | null = null
+  /** Pushes that wait for the running command to end. */
+  private held: Uint8Array[] | null = null
   /** `pendingOutput` when Limits last looked; since when, in seconds, it has been over the soft limit. */
   pendingSeen = 0
   softLimitSince = 0
@@ -207,6 +211,7 @@ export class Connection {
     reply.version = session.version
     keyspace.noTouch = (session.flags & SessionFlag.NO_TOUCH) !== 0
     wire.end = end
+    this.writing = reply
     dispatcher.begin()
     this.lastInteraction = keyspace.now
     let start = decoder.requestStart
@@ -231,8 +236,10 @@ export class Connection {
       }
     }
     if (session.blocked || this.yielded) decoder.reset(start)
+    if (this.held !== null) this.releasePushes()
     const timed = reply.length > LONG_REPLY
     this.flush(reply)
+    this.writing = null
     wire.end = 0
     dispatcher.end(timed)
     if ((session.flags & CLOSING) !== 0) this.closeAfterReply()
@@ -303,7 +310,10 @@ export class Connection {
     const mode = session.replyMode
     if (!this.server.dispatcher.dispatch(call)) return false
     // The command that turns replies on again is itself answered.
-    if (session.replyMode !== ReplyMode.ON) reply.truncate(mark)
+    if (session.replyMode !== ReplyMode.ON) {
+      reply.truncate(mark)
+      if (this.held !== null) this.releasePushes()
+    }
     if (mode === ReplyMode.SKIP && session.replyMode === ReplyMode.SKIP) {
       session.replyMode = ReplyMode.ON
       session.gates &= ~Gate.REPLY
@@ -388,6 +398,39 @@ export class Connection {
     this.queuedBytes += bytes.length
     this.outMore.push(bytes)
     this.announce()
+  }
+
+  /** Sends a push (a message, an invalidation): never in the midst of a reply, and to a client that turned replies off
+   *  all the same. What a client's own command causes comes behind its reply; EXEC and scripts are one command.
+   *  `bytes` must not change afterwards. */
+  push(bytes: Uint8Array): void {
+    if (this.closed || (this.session.flags & CLOSING) !== 0) return
+    if (this.writing === null) {
+      this.send(bytes)
+      this.server.limits.pushed(this)
+      return
+    }
+    if (this.held === null) {
+      this.held = []
+      this.server.pushes.hold(this)
+    }
+    this.held.push(bytes)
+  }
+
+  /** The running command has ended, and with it what its pushes waited for. */
+  releasePushes(): void {
+    const { held, writing } = this
+    if (held === null) return
+    this.held = null
+    for (const bytes of held) {
+      if (writing === null) this.send(bytes)
+      else writing.raw(bytes)
+    }
+  }
+
+  /** Whether what a command now replies will be thrown away. */
+  get isSilenced(): boolean {
+    return this.session.replyMode !== ReplyMode.ON
   }
 
   /** Lets a blocked client go on with what it has sent since: soon, for others' commands may be running. */

@@ -90,6 +90,12 @@ export class Limits {
     return hard === 0 || connection.pendingOutput + size < hard
   }
 
+  /** A client was sent something that it did not ask for. */
+  pushed(connection: Connection): void {
+    const size = connection.pendingOutput
+    if (size > this.replySizeMin && this.exceeds(connection, size)) this.closeSoon(connection)
+  }
+
   /** The kernel did not take all that was sent to a client. */
   outputGrew(connection: Connection): void {
     if (this.exceeds(connection, connection.pendingOutput)) this.closeSoon(connection)

@@ -65,6 +65,7 @@ import { type Handle, isLoopback, peerName } from './native-handles.ts'
 import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
 import { Persistence } from './persistence.ts'
+import { Pushes } from './pushes.ts'
 import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
 import { Shutdown } from './shutdown.ts'
@@ -120,6 +121,7 @@ export class Server {
   readonly pause: Pause
   readonly monitors: Monitors
   readonly limits: Limits
+  readonly pushes: Pushes
   /** Ends the waiting of a client that is blocked on keys, as if its time had run out or with an error; false if it is
    *  not. Whoever lets clients block sets it. */
   unblock: ((connection: Connection, asError: boolean) => boolean) | null = null
@@ -159,6 +161,7 @@ export class Server {
       (handle, unix) => this.accept(handle, unix),
       (message) => this.log.warn(message),
     )
+    this.pushes = new Pushes(this)
     this.cron = new Cron(this)
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
