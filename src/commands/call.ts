@@ -14,6 +14,7 @@ import { NONE, type Ref } from '../memory/memory.ts'
 import { type ErrorReply, NOT_INTEGER, OUT_OF_RANGE, WRONG_TYPE } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { Command } from './definition.ts'
+import { type Effects, NO_EFFECTS } from './effects.ts'
 import type { Session } from './session.ts'
 
 /** Answer of `readKey` and `writeKey` when the error has been replied. */
@@ -34,6 +35,8 @@ export class Call {
   reply: Reply
   /** The command being run; before that, the one that argument 0 names if it has been looked up already. */
   command: Command | null = null
+  /** Where a handler says how what it does is to be done again, if somebody wants to know. */
+  effects: Effects = NO_EFFECTS
 
   constructor(keyspace: Keyspace, session: Session, reply: Reply) {
     this.keyspace = keyspace

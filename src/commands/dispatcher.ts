@@ -18,6 +18,7 @@ import {
 import type { Call } from './call.ts'
 import type { CommandTable } from './command-table.ts'
 import { type Command, Flag } from './definition.ts'
+import { type EffectListener, Effects } from './effects.ts'
 import { Gate } from './session.ts'
 import { CommandStatistics } from './statistics.ts'
 
@@ -31,12 +32,14 @@ export const ServerGate = {
   KEYS_READY: 1 << 4,
   /** A client was sent pushes while its own command ran, which go behind that command's reply. */
   PUSHES_HELD: 1 << 5,
+  /** Somebody wants to know what commands do (effects.ts). */
+  PROPAGATED: 1 << 6,
 } as const
 
 /** Gates that are looked at when a command has run. */
 const AFTERWARDS = ServerGate.KEYS_READY | ServerGate.PUSHES_HELD
 /** Gates that commands must be let through. */
-const ADMITTED = ~(ServerGate.MONITORED | AFTERWARDS)
+const ADMITTED = ~(ServerGate.MONITORED | ServerGate.PROPAGATED | AFTERWARDS)
 
 /** What an admission decides. */
 export const Admission = {
@@ -72,6 +75,7 @@ export class Dispatcher {
   readonly table: CommandTable
   readonly keyspace: Keyspace
   readonly statistics: CommandStatistics
+  readonly effects = new Effects()
   gates = 0
   /** Commands from this duration on are told to the observer (slowlog, latency monitor); microseconds. */
   slowUs = Number.POSITIVE_INFINITY
@@ -109,6 +113,20 @@ export class Dispatcher {
     this.admissions.push(admit)
   }
 
+  /** Tells somebody from now on what commands do. */
+  propagateTo(listener: EffectListener): void {
+    this.effects.listen(listener)
+    this.gates |= ServerGate.PROPAGATED
+    this.keyspace.removals = this.effects
+  }
+
+  propagateNoMoreTo(listener: EffectListener): void {
+    this.effects.unlisten(listener)
+    if (this.effects.listening) return
+    this.gates &= ~ServerGate.PROPAGATED
+    this.keyspace.removals = null
+  }
+
   /** Follows the system's clock, which may have been set. It tells whole milliseconds: its time is up to one later. */
   syncClock(): void {
     const least = Date.now() - performance.now()
@@ -137,6 +155,7 @@ export class Dispatcher {
 
   /** Ends the run; `timed` if what followed the last command took long enough to look at the clock again. */
   end(timed: boolean): void {
+    this.effects.settle()
     if (timed) this.times[MARK] = performance.now()
     const duration = this.elapsedMs
     if (duration > this.runMaxMs) this.runMaxMs = duration
@@ -219,7 +238,8 @@ export class Dispatcher {
   private perform(call: Call, command: Command): void {
     const errors = call.reply.errors
     call.command = command
-    command.run(call)
+    if ((this.gates & ServerGate.PROPAGATED) === 0) command.run(call)
+    else this.effects.perform(call, command)
     if (call.reply.errors !== errors) this.bookFailure(call, command)
     if ((this.gates & ServerGate.MONITORED) !== 0) this.onMonitored?.(call, command)
   }

@@ -29,6 +29,12 @@ export interface ChangeListener {
   swapped(first: Database, second: Database): void
 }
 
+/** Told of keys that go by themselves, before or after whatever a command does. The name is dead after the call. */
+export interface Removals {
+  expired(db: Database, bytes: Uint8Array, pos: number, len: number): void
+  evicted(db: Database, bytes: Uint8Array, pos: number, len: number): void
+}
+
 /** What INFO stats tells of the keyspace. */
 export class KeyspaceStats {
   hits = 0
@@ -73,6 +79,8 @@ export class Keyspace {
   /** proto-max-bulk-len: the longest string that a command may make. */
   stringLenMax = 512 * 1024 * 1024
   private readonly listeners: ChangeListener[] = []
+  /** Whoever must know of keys that expire or are evicted, in order to tell of it. */
+  removals: Removals | null = null
 
   constructor(databaseCount: number) {
     this.table = new Table(this.memory)
@@ -140,6 +148,7 @@ export class Keyspace {
   /** A key ran out of time and has been taken out. */
   expired(db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.stats.expired++
+    if (this.removals !== null) this.removals.expired(db, bytes, pos, len)
     if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
   }
 
