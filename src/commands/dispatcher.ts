@@ -198,8 +198,8 @@ export class Dispatcher {
 
   /** Runs a command inside another one (EXEC's, a script's) and books it; whoever calls has resolved and admitted it,
    *  into a Call of its own. It is timed for itself, and the outer command's time includes it. Time stands still, and
-   *  clients that wait for keys are served when the outermost command has ended. Errors that it replies are its own, not
-   *  the outer command's. The session must have DENY_BLOCKING. */
+   *  clients that wait for keys are served when the outermost command has ended. Errors that it replies are its own,
+   *  not the outer command's. The session must have DENY_BLOCKING. */
   runNested(call: Call, command: Command): void {
     const errors = call.reply.errors
     const start = performance.now()

@@ -4,8 +4,8 @@
  *   GET k           ->   DEL k                                the key had run out of time, and was met
  *   EVAL …, EXEC    ->   MULTI, what was done inside, EXEC    several effects of one command are done together
  *
- * A command that changed something (the keyspace's `dirty` rose) is told as it came. A handler that knows better says so
- * while it runs, through `call.effects`, and asks `listening` first, which is false while nobody wants to know:
+ * A command that changed something (the keyspace's `dirty` rose) is told as it came. A handler that knows better says
+ * so while it runs, through `call.effects`, and asks `listening` first, which is false while nobody wants to know:
  *
  *   if (call.effects.listening) call.effects.begin(call, 3).word('PEXPIREAT').argument(call, 1).integer(due)
  *
