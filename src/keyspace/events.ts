@@ -39,6 +39,7 @@ export const Event = {
   LSET: list('lset'),
   LREM: list('lrem'),
   LTRIM: list('ltrim'),
+  SORTSTORE: list('sortstore'),
   SADD: set('sadd'),
   SREM: set('srem'),
   SPOP: set('spop'),

@@ -8,7 +8,7 @@
  * the root writes it into the entry, so that an entry's ref stays good whatever happens to its fields. */
 import { assert } from '../lib/assert.ts'
 import { Digest } from '../lib/digest.ts'
-import type { Int64 } from '../lib/int64.ts'
+import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
 import { randomBelow } from '../lib/random.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
@@ -39,6 +39,7 @@ export class Hashes {
   /** For commands; conversions have their own. */
   readonly walk: HashWalk
   private readonly inner: HashWalk
+  private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
   constructor(entries: Entries, doom: Doom) {
     this.entries = entries
@@ -138,6 +139,17 @@ export class Hashes {
   /** The value that `find` met, which `isInteger`. */
   get integer(): Int64 {
     return this.listpacks.integer
+  }
+
+  /** As `find`, but an integer's digits are written into a scratch and made `bytes`. */
+  findText(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    if (!this.find(entry, bytes, pos, len)) return false
+    if (this.isInteger) {
+      this.bytes = this.digits
+      this.pos = 0
+      this.len = writeInt64(this.integer, this.digits, 0)
+    }
+    return true
   }
 
   has(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {

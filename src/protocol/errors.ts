@@ -189,6 +189,7 @@ export const LIMIT_WITH_RANKS = errorReply(
 export const WITHSCORES_BY_LEX = errorReply('ERR syntax error, WITHSCORES not supported in combination with BYLEX')
 export const HASH_NOT_INTEGER = errorReply('ERR hash value is not an integer')
 export const HASH_NOT_FLOAT = errorReply('ERR hash value is not a float')
+export const SCORES_NOT_FLOATS = errorReply("ERR One or more scores can't be converted into double")
 export const NAN_OR_INFINITY = errorReply('ERR value is NaN or Infinity')
 export const noLatencySamples = (event: string): ErrorReply =>
   errorReply(`ERR No samples available for event '${shown(event)}'`)

@@ -23,6 +23,7 @@ import { Session, SessionFlag } from '../commands/session.ts'
 import { setCommands } from '../commands/sets.ts'
 import { setAlgebraCommands } from '../commands/sets-algebra.ts'
 import { setRandomCommands } from '../commands/sets-random.ts'
+import { sortCommands } from '../commands/sort.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { zsetCommands } from '../commands/zsets.ts'
@@ -191,6 +192,7 @@ export class Server {
       zsetCommands,
       zsetRangeCommands,
       zsetWalkCommands,
+      sortCommands,
       zsetAlgebraCommands,
       blockingZsetCommands(this.blocking),
       listCommands,
