@@ -247,8 +247,11 @@ export class Hashes {
     const target = this.createRoot(HashEncoding.TABLE, expected)
     for (walk.begin(entry); walk.next(); ) {
       walk.locate()
-      const field = fields.create(walk.bytes, walk.pos, walk.len, walk.valueBytes, walk.valuePos, walk.valueLen)
-      table.insert(target, field, hashBytes(walk.bytes, walk.pos, walk.len))
+      const { bytes, pos, len } = walk
+      const hash = hashBytes(bytes, pos, len)
+      // A listpack that somebody else made may have a field twice.
+      if (table.find(target, bytes, pos, len, hash) !== NONE) continue
+      table.insert(target, fields.create(bytes, pos, len, walk.valueBytes, walk.valuePos, walk.valueLen), hash)
     }
     this.memory.free(source)
     this.entries.setEncoding(entry, HashEncoding.TABLE)

@@ -303,7 +303,10 @@ export class Sets {
     const target = this.createRoot(SetEncoding.TABLE, expected)
     for (walk.begin(entry); walk.next(); ) {
       walk.locate()
-      table.insert(target, createSetMember(memory, walk.bytes, walk.pos, walk.len), walk.hash)
+      const { bytes, pos, len, hash } = walk
+      // A listpack that somebody else made may have a member twice.
+      if (table.find(target, bytes, pos, len, hash) !== NONE) continue
+      table.insert(target, createSetMember(memory, bytes, pos, len), hash)
     }
     memory.free(source)
     this.settle(entry, SetEncoding.TABLE, target)

@@ -11,10 +11,10 @@ import type { Int64 } from '../../lib/int64.ts'
 import { type Memory, NONE, posOf, type Ref } from '../../memory/memory.ts'
 import { type Listpacks, validateListpack } from '../../structures/listpack.ts'
 import { RDB_LIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST } from './format.ts'
+import { PackedReader } from './packed.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
-import { ZiplistReader } from './ziplist.ts'
 
 const RDB_TYPES = [RDB_LIST, RDB_LIST_ZIPLIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2]
 
@@ -71,11 +71,12 @@ class ListBuilder {
   private readonly memory: Memory
   private readonly listpacks: Listpacks
   private readonly quicklist: Quicklist
-  private readonly ziplist = new ZiplistReader()
+  private readonly packed: PackedReader
 
   constructor(lists: Lists, memory: Memory) {
     this.memory = memory
     this.listpacks = lists.listpacks
+    this.packed = new PackedReader(memory)
     this.quicklist = lists.quicklist
   }
 
@@ -124,30 +125,21 @@ class ListBuilder {
   }
 
   private openZiplist(root: Ref, reader: RdbReader): void {
-    reader.head()
-    reader.take()
-    if (!this.ziplist.open(reader.bytes, reader.pos, reader.len)) reader.refuse('A ziplist is not sound')
-    this.checkCount(root, this.ziplist.count, reader)
+    this.packed.openZiplist(reader)
+    this.checkCount(root, this.packed.ziplist.count, reader)
   }
 
   /** Makes a node of a ziplist. */
   private appendZiplist(root: Ref, reader: RdbReader): void {
     this.openZiplist(root, reader)
-    if (this.ziplist.count === 0) return
-    const { listpacks, ziplist } = this
-    let listpack = listpacks.create(reader.len)
-    while (ziplist.next()) {
-      listpack = ziplist.isInteger
-        ? listpacks.appendInteger(listpack, ziplist.integer)
-        : listpacks.append(listpack, ziplist.bytes, ziplist.pos, ziplist.len)
-    }
-    this.quicklist.appendListpack(root, listpacks.trim(listpack))
+    if (this.packed.ziplist.count === 0) return
+    this.quicklist.appendListpack(root, this.packed.convertZiplist(reader.len))
   }
 
   /** Makes nodes of a ziplist, of a size as Redis would. */
   private pushZiplist(root: Ref, reader: RdbReader): void {
     this.openZiplist(root, reader)
-    const { ziplist } = this
+    const { ziplist } = this.packed
     while (ziplist.next()) {
       ziplist.locate()
       this.quicklist.push(root, false, ziplist.bytes, ziplist.pos, ziplist.len)

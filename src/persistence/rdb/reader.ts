@@ -67,6 +67,8 @@ export class RdbReader {
   /** The words of the length last read. */
   lengthHigh = 0
   lengthLow = 0
+  /** Look also for what is not wrong with the form, but with the sense: members that are there twice. */
+  thorough = false
   // What `head` found.
   form: Form = Form.PLAIN
   /** Bytes of the string. */

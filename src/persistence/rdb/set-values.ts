@@ -3,11 +3,12 @@
 import { SetEncoding, Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { SetWalk } from '../../keyspace/set-walk.ts'
+import type { Sets } from '../../keyspace/sets.ts'
 import type { Int64 } from '../../lib/int64.ts'
-import { posOf, type Ref } from '../../memory/memory.ts'
+import { NONE, posOf, type Ref } from '../../memory/memory.ts'
 import { Intsets, validateIntset } from '../../structures/intset.ts'
-import { Listpacks, validateListpack } from '../../structures/listpack.ts'
 import { RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK } from './format.ts'
+import { PackedReader } from './packed.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
@@ -16,7 +17,7 @@ export function setValues(keyspace: Keyspace): ValueFormat {
   const { entries, memory, sets } = keyspace
   const walk = new SetWalk(entries)
   const intsets = new Intsets(memory)
-  const listpacks = new Listpacks(memory)
+  const loader = new SetLoader(keyspace)
 
   function rdbType(entry: Ref): number {
     return entries.encoding(entry) === SetEncoding.INTSET ? RDB_SET_INTSET : RDB_SET
@@ -34,37 +35,6 @@ export function setValues(keyspace: Keyspace): ValueFormat {
     }
   }
 
-  function load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    if (type === RDB_SET) return loadMembers(reader, key, expiry)
-    reader.head()
-    reader.take()
-    const { bytes, pos, len } = reader
-    if (type === RDB_SET_INTSET) {
-      if (!validateIntset(bytes, pos, len)) reader.refuse('An intset is not sound')
-      const entry = sets.adopt(SetEncoding.INTSET, intsets.fromBytes(bytes, pos, len), key.bytes, 0, key.len, expiry)
-      sets.expect(entry, sets.size(entry))
-      return entry
-    }
-    if (validateListpack(bytes, pos, len) < 1) reader.refuse('A listpack is not sound')
-    const entry = sets.adopt(SetEncoding.LISTPACK, listpacks.fromBytes(bytes, pos, len), key.bytes, 0, key.len, expiry)
-    sets.expect(entry, sets.size(entry))
-    return entry
-  }
-
-  function loadMembers(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    const count = reader.length()
-    if (count === 0 || count > reader.remaining) reader.refuse('A set of no possible size')
-    const large = count > sets.intsetCountMax
-    const encoding = large ? SetEncoding.TABLE : SetEncoding.INTSET
-    const entry = sets.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
-    for (let left = count; left > 0; left--) {
-      reader.head()
-      reader.take()
-      if (!sets.add(entry, reader.bytes, reader.pos, reader.len)) reader.refuse('A member of a set stands there twice')
-    }
-    return entry
-  }
-
   function skip(type: number, reader: RdbReader): void {
     for (let left = type === RDB_SET ? reader.length() : 1; left > 0; left--) {
       reader.head()
@@ -72,5 +42,69 @@ export function setValues(keyspace: Keyspace): ValueFormat {
     }
   }
 
-  return { type: Type.SET, rdbTypes: [RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK], rdbType, save, load, skip }
+  return {
+    type: Type.SET,
+    rdbTypes: [RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK],
+    rdbType,
+    save,
+    load: (type, reader, key, expiry) => loader.load(type, reader, key, expiry),
+    skip,
+  }
+}
+
+class SetLoader {
+  private readonly keyspace: Keyspace
+  private readonly sets: Sets
+  private readonly intsets: Intsets
+  private readonly packed: PackedReader
+
+  constructor(keyspace: Keyspace) {
+    this.keyspace = keyspace
+    this.sets = keyspace.sets
+    this.intsets = new Intsets(keyspace.memory)
+    this.packed = new PackedReader(keyspace.memory)
+  }
+
+  load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    if (type === RDB_SET) return this.loadMembers(reader, key, expiry)
+    const isIntset = type === RDB_SET_INTSET
+    const root = isIntset ? this.readIntset(reader) : this.packed.readListpack(reader, false)
+    if (root === NONE) return NONE
+    const encoding = isIntset ? SetEncoding.INTSET : SetEncoding.LISTPACK
+    const entry = this.sets.adopt(encoding, root, key.bytes, 0, key.len, expiry)
+    this.sets.expect(entry, this.sets.size(entry))
+    return entry
+  }
+
+  private readIntset(reader: RdbReader): Ref {
+    reader.head()
+    reader.take()
+    const { bytes, pos, len } = reader
+    if (!validateIntset(bytes, pos, len)) reader.refuse('An intset is not sound')
+    return this.intsets.fromBytes(bytes, pos, len)
+  }
+
+  private loadMembers(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const { sets } = this
+    const count = reader.length()
+    if (count === 0) return NONE
+    if (count > reader.remaining) reader.refuse('A set of no possible size')
+    const large = count > sets.intsetCountMax
+    const encoding = large ? SetEncoding.TABLE : SetEncoding.INTSET
+    const entry = sets.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
+    try {
+      for (let left = count; left > 0; left--) this.addMember(entry, reader)
+    } catch (error) {
+      this.keyspace.freeEntry(entry)
+      throw error
+    }
+    return entry
+  }
+
+  private addMember(entry: Ref, reader: RdbReader): void {
+    reader.head()
+    reader.take()
+    const isNew = this.sets.add(entry, reader.bytes, reader.pos, reader.len)
+    if (!isNew) reader.refuse('A member of a set stands there twice')
+  }
 }

@@ -1,15 +1,16 @@
-/* Sorted sets in RDB files: members and their scores as eight bytes, the highest first; or a listpack as it is. The
- * scores of very old files, which are text, are read as well. */
+/* Sorted sets in RDB files: members and their scores as eight bytes, the highest first; or a listpack as it is. What
+ * older versions wrote, ziplists and scores that are text, is read as well. */
 import { Type, ZsetEncoding } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { ZsetWalk } from '../../keyspace/zset-walk.ts'
-import { ZaddFlag, ZaddOutcome } from '../../keyspace/zsets.ts'
+import { ZaddFlag, ZaddOutcome, type Zsets } from '../../keyspace/zsets.ts'
 import { parseDouble } from '../../lib/double.ts'
 import { fromWords, highWord, lowWord } from '../../lib/double-words.ts'
 import { type Int64, fromWords as int64FromWords } from '../../lib/int64.ts'
-import { posOf, type Ref } from '../../memory/memory.ts'
-import { Listpacks, validateListpack } from '../../structures/listpack.ts'
-import { RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK } from './format.ts'
+import { NONE, posOf, type Ref } from '../../memory/memory.ts'
+import { Listpacks } from '../../structures/listpack.ts'
+import { RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST } from './format.ts'
+import { PackedReader } from './packed.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
@@ -19,11 +20,14 @@ const TEXT_NAN = 253
 const TEXT_INFINITY = 254
 const TEXT_MINUS_INFINITY = 255
 
+/** Room for members that is kept; a longer one's lasts until it is in its sorted set. */
+const MEMBER_SIZE = 64 * 1024
+
 export function zsetValues(keyspace: Keyspace): ValueFormat {
   const { entries, memory, zsets } = keyspace
   const walk = new ZsetWalk(entries)
   const listpacks = new Listpacks(memory)
-  let member = new Uint8Array(64)
+  const loader = new ZsetLoader(keyspace)
 
   function rdbType(entry: Ref): number {
     return entries.encoding(entry) === ZsetEncoding.LISTPACK ? RDB_ZSET_LISTPACK : RDB_ZSET_2
@@ -44,37 +48,38 @@ export function zsetValues(keyspace: Keyspace): ValueFormat {
     }
   }
 
-  function load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    return type === RDB_ZSET_LISTPACK ? loadListpack(reader, key, expiry) : loadMembers(type, reader, key, expiry)
+  return {
+    type: Type.ZSET,
+    rdbTypes: [RDB_ZSET, RDB_ZSET_2, RDB_ZSET_ZIPLIST, RDB_ZSET_LISTPACK],
+    rdbType,
+    save,
+    load: (type, reader, key, expiry) => loader.load(type, reader, key, expiry),
+    skip,
+  }
+}
+
+class ZsetLoader {
+  private readonly keyspace: Keyspace
+  private readonly zsets: Zsets
+  private readonly packed: PackedReader
+  private readonly member = new Uint8Array(MEMBER_SIZE)
+
+  constructor(keyspace: Keyspace) {
+    this.keyspace = keyspace
+    this.zsets = keyspace.zsets
+    this.packed = new PackedReader(keyspace.memory)
   }
 
-  function loadMembers(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    const count = reader.length()
-    if (count === 0 || count > reader.remaining) reader.refuse('A sorted set of no possible size')
-    const large = count > zsets.listpackCountMax
-    const encoding = large ? ZsetEncoding.TABLE : ZsetEncoding.LISTPACK
-    const entry = zsets.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
-    for (let left = count; left > 0; left--) {
-      reader.head()
-      const len = reader.len
-      if (len > member.length) member = new Uint8Array(len)
-      reader.takeInto(member, 0)
-      const score = type === RDB_ZSET ? textScore(reader) : binaryScore(reader)
-      if (score === undefined || Number.isNaN(score)) reader.refuse('A score is not a number')
-      const outcome = zsets.update(entry, score, ZaddFlag.NX, member, 0, len)
-      if (outcome !== ZaddOutcome.ADDED) reader.refuse('A member of a sorted set stands there twice')
-    }
-    return entry
+  load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    return isPacked(type) ? this.loadPacked(type, reader, key, expiry) : this.loadMembers(type, reader, key, expiry)
   }
 
-  function loadListpack(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    reader.head()
-    reader.take()
-    const count = validateListpack(reader.bytes, reader.pos, reader.len)
-    if (count < 2 || count % 2 !== 0) reader.refuse('A listpack is not sound')
-    const root = listpacks.fromBytes(reader.bytes, reader.pos, reader.len)
+  private loadPacked(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const { zsets, packed } = this
+    const root = type === RDB_ZSET_LISTPACK ? packed.readListpack(reader, true) : packed.readZiplist(reader)
+    if (root === NONE) return NONE
     if (!zsets.isOrdered(root)) {
-      memory.free(root)
+      this.keyspace.memory.free(root)
       reader.refuse('The scores of a sorted set are not in order')
     }
     const entry = zsets.adopt(ZsetEncoding.LISTPACK, root, key.bytes, 0, key.len, expiry)
@@ -82,7 +87,37 @@ export function zsetValues(keyspace: Keyspace): ValueFormat {
     return entry
   }
 
-  return { type: Type.ZSET, rdbTypes: [RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK], rdbType, save, load, skip }
+  private loadMembers(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const { zsets } = this
+    const count = reader.length()
+    if (count === 0) return NONE
+    if (count > reader.remaining) reader.refuse('A sorted set of no possible size')
+    const large = count > zsets.listpackCountMax
+    const encoding = large ? ZsetEncoding.TABLE : ZsetEncoding.LISTPACK
+    const entry = zsets.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
+    try {
+      for (let left = count; left > 0; left--) this.addMember(entry, type, reader)
+    } catch (error) {
+      this.keyspace.freeEntry(entry)
+      throw error
+    }
+    return entry
+  }
+
+  private addMember(entry: Ref, type: number, reader: RdbReader): void {
+    reader.head()
+    const len = reader.len
+    const member = len <= MEMBER_SIZE ? this.member : new Uint8Array(len)
+    reader.takeInto(member, 0)
+    const score = type === RDB_ZSET ? textScore(reader) : binaryScore(reader)
+    if (score === undefined || Number.isNaN(score)) reader.refuse('A score is not a number')
+    const outcome = this.zsets.update(entry, score, ZaddFlag.NX, member, 0, len)
+    if (outcome !== ZaddOutcome.ADDED) reader.refuse('A member of a sorted set stands there twice')
+  }
+}
+
+function isPacked(type: number): boolean {
+  return type === RDB_ZSET_LISTPACK || type === RDB_ZSET_ZIPLIST
 }
 
 function binaryScore(reader: RdbReader): number {
@@ -103,7 +138,7 @@ function textScore(reader: RdbReader): number | undefined {
 }
 
 function skip(type: number, reader: RdbReader): void {
-  for (let left = type === RDB_ZSET_LISTPACK ? 1 : reader.length(); left > 0; left--) {
+  for (let left = isPacked(type) ? 1 : reader.length(); left > 0; left--) {
     reader.head()
     reader.skip()
     if (type === RDB_ZSET_2) reader.int64()
