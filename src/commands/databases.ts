@@ -68,6 +68,7 @@ function flush(call: Call, db: Database | undefined): void {
   if (call.argc > 2 || (call.argc === 2 && !sync && !call.is(1, 'ASYNC'))) return call.reply.error(SYNTAX)
   const keyspace = call.keyspace
   keyspace.flush(db)
+  call.effects.force() // though there was nothing to delete
   if (sync) while (keyspace.reclaim()) {}
   call.reply.ok()
 }

@@ -43,6 +43,8 @@ export class Effects implements Removals {
   /** Keys that go by themselves are told as UNLINK (lazyfree-lazy-expire, lazyfree-lazy-eviction). */
   lazyExpire = false
   lazyEviction = false
+  /** A key that a command empties is told as UNLINK (lazyfree-lazy-server-del). */
+  lazyDelete = false
   private readonly listeners: EffectListener[] = []
   /** The effects of the outermost command that are not its own words. */
   private readonly writer = new RequestWriter()
@@ -70,6 +72,11 @@ export class Effects implements Removals {
     const index = this.listeners.indexOf(listener)
     if (index >= 0) this.listeners.splice(index, 1)
     this.listening = this.listeners.length > 0
+  }
+
+  /** How a key is told to have gone that is past its time. */
+  get expiryWord(): string {
+    return this.lazyExpire ? 'UNLINK' : 'DEL'
   }
 
   /** Runs a command and tells what it did. */

@@ -192,6 +192,10 @@ function hincrbyfloat(call: Call): void {
   const text = fromLatin1(formatLongDouble(value))
   hashes.set(entry, bytes, pos[2]!, len[2]!, text, 0, text.length)
   call.changed(1, Event.HINCRBYFLOAT)
+  const { effects } = call
+  if (effects.listening) {
+    effects.begin(call, 4).word('HSET').argument(call, 1).argument(call, 2).bulk(text, 0, text.length)
+  }
   reply.bulk(text, 0, text.length)
 }
 

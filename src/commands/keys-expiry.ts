@@ -53,14 +53,22 @@ function expireIn(call: Call, unit: ExpiryUnit): void {
   if (due === undefined) return call.reply.error(invalidExpire(call.command!.fullName))
   const entry = call.db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1))
   if (entry === NONE || (conditions !== 0 && !allows(call, conditions, entry, due))) return call.reply.integer(0)
+  const { effects } = call
   if (compareInt64(due, call.keyspace.now) <= 0) {
     call.db.remove(entry)
     call.changed(1, Event.DEL)
+    if (effects.listening) effects.begin(call, 2).word(effects.expiryWord).argument(call, 1)
   } else {
     call.db.setExpiry(entry, due)
     call.changed(1, Event.EXPIRE)
+    if (effects.listening && call.command!.name !== 'pexpireat') tellExpiry(call, due)
   }
   call.reply.integer(1)
+}
+
+function tellExpiry(call: Call, due: Int64): void {
+  call.effects.begin(call, call.argc).word('PEXPIREAT').argument(call, 1).integer(due)
+  for (let index = 3; index < call.argc; index++) call.effects.argument(call, index)
 }
 
 const NO_KEY = -2

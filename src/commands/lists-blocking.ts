@@ -29,7 +29,13 @@ function blockingPop(call: Call, blocker: Blocker, first: boolean): void {
     if (entry === NONE) continue
     call.reply.array(2)
     call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    return popElement(call, index, entry, first)
+    popElement(call, index, entry, first)
+    if (call.effects.listening)
+      call.effects
+        .begin(call, 2)
+        .word(first ? 'LPOP' : 'RPOP')
+        .argument(call, index)
+    return
   }
   if (!blocker.block(call, Type.LIST, 1, keyCount, timeoutMs)) call.reply.nullArray()
 }
@@ -46,8 +52,18 @@ function blockingMove(call: Call, blocker: Blocker, fromFirst: boolean, toFirst:
   if (timeoutMs === undefined) return
   const source = call.writeKey(1, Type.LIST)
   if (source === REFUSED) return
-  if (source !== NONE) moveElement(call, source, fromFirst, toFirst)
-  else if (!blocker.block(call, Type.LIST, 1, 1, timeoutMs)) call.reply.nullBulk()
+  if (source !== NONE) {
+    const { errors } = call.reply
+    moveElement(call, source, fromFirst, toFirst)
+    if (call.effects.listening && call.reply.errors === errors) tellMoved(call)
+  } else if (!blocker.block(call, Type.LIST, 1, 1, timeoutMs)) call.reply.nullBulk()
+}
+
+/** What waited, or might have, is told as what does not wait: the timeout, which is the last argument, is left out. */
+function tellMoved(call: Call): void {
+  const count = call.argc - 1
+  call.effects.begin(call, count).word(count === 3 ? 'RPOPLPUSH' : 'LMOVE')
+  for (let index = 1; index < count; index++) call.effects.argument(call, index)
 }
 
 function blmove(call: Call, blocker: Blocker): void {

@@ -88,7 +88,15 @@ export function popFirst(call: Call): boolean {
     if (entry === NONE) continue
     call.reply.array(2)
     call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
+    const taken = Math.min(count, call.keyspace.lists.length(entry))
     popElements(call, index, entry, first, count)
+    const { effects } = call
+    if (effects.listening)
+      effects
+        .begin(call, 3)
+        .word(first ? 'LPOP' : 'RPOP')
+        .argument(call, index)
+        .integer(taken)
     return true
   }
   return false

@@ -3,6 +3,7 @@
  * S); few of many are drawn one by one, and drawn again if they have been met. */
 import { SetEncoding, Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
+import type { SetWalk } from '../keyspace/set-walk.ts'
 import { Distinct } from '../lib/distinct.ts'
 import { compareInt64, INT64_MIN, type Int64, toNumber } from '../lib/int64.ts'
 import { randomBelow } from '../lib/random.ts'
@@ -17,6 +18,9 @@ const WALKED_FROM = 8
 /** Popping more than all but a fifth: it is cheaper to keep the few that remain (as Redis decides it). */
 const KEPT_FACTOR = 5
 
+/** Members to an SREM that tells of them. */
+const TOLD_MAX = 1024
+
 const distinct = new Distinct()
 
 function spop(call: Call): void {
@@ -28,6 +32,9 @@ function spop(call: Call): void {
   const { sets } = call.keyspace
   sets.pick(entry)
   call.reply.bulk(sets.bytes, sets.pos, sets.len)
+  if (call.effects.listening) {
+    call.effects.begin(call, 3).word('SREM').argument(call, 1).bulk(sets.bytes, sets.pos, sets.len)
+  }
   sets.removePicked(entry)
   const empty = sets.size(entry) === 0
   if (empty) call.db.remove(entry)
@@ -50,6 +57,12 @@ function popSeveral(call: Call): void {
     keyspace.stats.hits++ // Redis looks the set up once more to reply with it
     replyMembers(call, entry)
     db.remove(entry)
+    const { effects } = call
+    if (effects.listening)
+      effects
+        .begin(call, 2)
+        .word(effects.lazyDelete ? 'UNLINK' : 'DEL')
+        .argument(call, 1)
   } else if (entries.encoding(entry) === SetEncoding.LISTPACK) popWalking(call, entry, count)
   else if ((size - count) * KEPT_FACTOR > count) popEach(call, entry, count)
   else popAllBut(call, entry, size - count)
@@ -58,13 +71,32 @@ function popSeveral(call: Call): void {
   if (count === size) call.tell(1, Event.DEL)
 }
 
+/** Tells of a member popped, of which `left` are to come, this one counted: as one of an SREM of some of them. */
+function tellPopped(call: Call, count: number, left: number, bytes: Uint8Array, pos: number, len: number): void {
+  const { effects } = call
+  if ((count - left) % TOLD_MAX === 0) {
+    effects
+      .begin(call, Math.min(left, TOLD_MAX) + 2)
+      .word('SREM')
+      .argument(call, 1)
+  }
+  effects.bulk(bytes, pos, len)
+}
+
 function popEach(call: Call, entry: Ref, count: number): void {
   const { sets } = call.keyspace
+  const told = call.effects.listening
   for (let left = count; left > 0; left--) {
     sets.pick(entry)
     call.reply.bulk(sets.bytes, sets.pos, sets.len)
+    if (told) tellPopped(call, count, left, sets.bytes, sets.pos, sets.len)
     sets.removePicked(entry)
   }
+}
+
+function tellWalked(call: Call, walk: SetWalk, count: number, left: number): void {
+  walk.locate()
+  tellPopped(call, count, left, walk.bytes, walk.pos, walk.len)
 }
 
 /** Of a listpack: its members are passed once, and those chosen are deleted at once. */
@@ -79,6 +111,7 @@ function popWalking(call: Call, entry: Ref, count: number): void {
     walk.next()
     if (randomBelow(unseen) >= count - chosen) continue
     replyMember(call, walk)
+    if (call.effects.listening) tellWalked(call, walk, count, count - chosen)
     places[chosen++] = place
   }
   sets.removePlaces(entry, places)
@@ -95,6 +128,12 @@ function popAllBut(call: Call, entry: Ref, remaining: number): void {
     sets.removePicked(entry)
   }
   replyMembers(call, entry)
+  if (call.effects.listening) {
+    const { walk } = sets
+    const count = sets.size(entry)
+    walk.begin(entry)
+    for (let left = count; walk.next(); left--) tellWalked(call, walk, count, left)
+  }
   sets.exchange(entry, kept)
   call.keyspace.freeEntry(kept)
 }

@@ -110,6 +110,10 @@ function incrbyfloat(call: Call): void {
   const due = expiryOf(call, entry)
   strings.storeBytes(call.db, entry, bytes, pos[1]!, len[1]!, text, 0, text.length, due)
   call.changed(1, Event.INCRBYFLOAT)
+  const { effects } = call
+  if (effects.listening) {
+    effects.begin(call, 4).word('SET').argument(call, 1).bulk(text, 0, text.length).word('KEEPTTL')
+  }
   call.reply.bulk(text, 0, text.length)
 }
 

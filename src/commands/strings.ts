@@ -86,7 +86,27 @@ function setWithOptions(call: Call): void {
   const keeps = (options & SetOption.KEEPTTL) !== 0 && found !== NONE && entries.expires(found)
   if (keeps) store(call, 1, found, 2, entries.expiry(found))
   else storeUntil(call, found, 2, expiry.due)
+  if (call.effects.listening) tellSet(call, replies)
   if (replies) call.reply.ok()
+}
+
+/** A SET is told with the moment at which the key is due, and without GET. */
+function tellSet(call: Call, plain: boolean): void {
+  if (expiry.due !== undefined) {
+    if (expiry.unit !== 'PXAT') tellStored(call, 2, expiry.due)
+    return
+  }
+  if (plain) return
+  let count = call.argc
+  for (let index = 3; index < call.argc; index++) if (call.is(index, 'GET')) count--
+  call.effects.begin(call, count)
+  for (let index = 0; index < call.argc; index++) {
+    if (index < 3 || !call.is(index, 'GET')) call.effects.argument(call, index)
+  }
+}
+
+function tellStored(call: Call, value: number, due: Int64): void {
+  call.effects.begin(call, 5).word('SET').argument(call, 1).argument(call, value).word('PXAT').integer(due)
 }
 
 /** Replies with the string at the key of argument 1, which is about to be replaced or deleted; answers its entry. */
@@ -111,6 +131,7 @@ function setWithExpiry(call: Call, unit: 'EX' | 'PX'): void {
   if (!expiry.resolve(call)) return
   const found = call.db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1))
   storeUntil(call, found, 3, expiry.due)
+  if (call.effects.listening) tellStored(call, 3, expiry.due!)
   call.reply.ok()
 }
 
@@ -122,7 +143,9 @@ function setnx(call: Call): void {
 
 function getset(call: Call): void {
   const found = replyOld(call)
-  if (found !== REFUSED) store(call, 1, found, 2, undefined)
+  if (found === REFUSED) return
+  store(call, 1, found, 2, undefined)
+  if (call.effects.listening) call.effects.begin(call, 3).word('SET').argument(call, 1).argument(call, 2)
 }
 
 function getdel(call: Call): void {
@@ -130,6 +153,7 @@ function getdel(call: Call): void {
   if (found === NONE || found === REFUSED) return
   call.db.remove(found)
   call.changed(1, Event.DEL)
+  if (call.effects.listening) call.effects.begin(call, 2).word('DEL').argument(call, 1)
 }
 
 function getex(call: Call): void {
@@ -146,15 +170,19 @@ function getex(call: Call): void {
   if (expiry.unit !== '' && !expiry.resolve(call)) return
   replyString(call, found)
   const due = expiry.due
+  const { effects } = call
   if (due !== undefined && compareInt64(due, call.keyspace.now) <= 0) {
     call.db.remove(found)
     call.changed(1, Event.DEL)
+    if (effects.listening) effects.begin(call, 2).word(effects.expiryWord).argument(call, 1)
   } else if (due !== undefined) {
     call.db.setExpiry(found, due)
     call.changed(1, Event.EXPIRE)
+    if (effects.listening) effects.begin(call, 3).word('PEXPIREAT').argument(call, 1).integer(due)
   } else if (persist && call.keyspace.entries.expires(found)) {
     call.db.dropExpiry(found)
     call.changed(1, Event.PERSIST)
+    if (effects.listening) effects.begin(call, 2).word('PERSIST').argument(call, 1)
   }
 }
 

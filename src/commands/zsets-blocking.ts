@@ -15,7 +15,7 @@ import {
   oneOf,
   optional,
 } from './definition.ts'
-import { popFirst, popMembers, popping, readPopping } from './zsets.ts'
+import { popFirst, popMembers, popping, popWord, readPopping } from './zsets.ts'
 
 function blockingPop(call: Call, blocker: Blocker, max: boolean): void {
   const keyCount = call.argc - 2
@@ -27,7 +27,9 @@ function blockingPop(call: Call, blocker: Blocker, max: boolean): void {
     if (entry === NONE) continue
     call.reply.array(3)
     call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    return popMembers(call, index, entry, max, 1, false)
+    popMembers(call, index, entry, max, 1, false)
+    if (call.effects.listening) call.effects.begin(call, 2).word(popWord(max)).argument(call, index)
+    return
   }
   if (!blocker.block(call, Type.ZSET, 1, keyCount, timeoutMs)) call.reply.nullArray()
 }

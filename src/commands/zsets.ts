@@ -252,6 +252,9 @@ export function popMembers(call: Call, index: number, entry: Ref, max: boolean, 
   if (count === size) call.tell(index, Event.DEL)
 }
 
+/** What pops from one sorted set, and is told instead of what names several or waits. */
+export const popWord = (max: boolean) => (max ? 'ZPOPMAX' : 'ZPOPMIN')
+
 /** What ZMPOP and its kin were asked for. */
 export const popping = { firstKey: 0, keyCount: 0, max: false, wanted: 1 }
 
@@ -294,6 +297,8 @@ export function popFirst(call: Call): boolean {
     reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
     reply.array(count)
     popMembers(call, index, entry, max, count, true)
+    const { effects } = call
+    if (effects.listening) effects.begin(call, 3).word(popWord(max)).argument(call, index).integer(count)
     return true
   }
   return false
