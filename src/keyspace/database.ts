@@ -16,7 +16,7 @@ import { DueSum } from './due-sum.ts'
 import { EntryFlag } from './entry.ts'
 import { Event } from './events.ts'
 import { ExpiryIndex } from './expiry-index.ts'
-import type { Keyspace } from './keyspace.ts'
+import type { CondemnedTable, Keyspace } from './keyspace.ts'
 
 /** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
 const RANDOM_TRIES = 100
@@ -109,8 +109,16 @@ export class Database {
     const entry = this.lookup(bytes, pos, len)
     if (entry === NONE) {
       if (this.keyspace.expiryPaused) this.removePaused(bytes, pos, len)
-    } else if (!this.keyspace.noTouch) this.touch(entry)
+      return NONE
+    }
+    if (!this.keyspace.noTouch) this.touch(entry)
+    if (this.keyspace.snapshot !== null) this.keyspace.snapshot.entryChanges(this, entry)
     return entry
+  }
+
+  /** To be called before an entry changes that was found otherwise than by `lookupWrite`. */
+  willChange(entry: Ref): void {
+    if (this.keyspace.snapshot !== null) this.keyspace.snapshot.entryChanges(this, entry)
   }
 
   /** Notes a use of the entry. */
@@ -149,6 +157,7 @@ export class Database {
   /** Puts an entry without an expiry where the last lookup met `found`, which is freed, or NONE. Allocates. */
   put(found: Ref, entry: Ref): void {
     if (found === NONE) return this.insert(entry)
+    this.willChange(found)
     this.replace(entry)
     if (this.keyspace.entries.expires(found)) this.forgetExpiry(found)
     this.keyspace.freeEntry(found)
@@ -162,6 +171,7 @@ export class Database {
 
   /** Takes the entry last found out of the table; it is the caller's then. */
   detachEntry(entry: Ref): void {
+    this.willChange(entry)
     if (this.keyspace.entries.expires(entry)) this.forgetExpiry(entry)
     this.keyspace.table.removeFound(this.root)
   }
@@ -218,6 +228,7 @@ export class Database {
   /** Gives the entry last found an expiry, or another one; returns the entry, which may have moved. Allocates. */
   setExpiry(entry: Ref, dueMs: Int64): Ref {
     const { entries, memory } = this.keyspace
+    this.willChange(entry)
     let kept = entry
     if (entries.expires(entry)) {
       if (toNumber(dueMs) < toNumber(entries.expiry(entry))) entries.clearIndexed(entry)
@@ -235,6 +246,7 @@ export class Database {
   /** Takes the expiry from the entry last found; returns the entry, which has moved. Allocates. */
   dropExpiry(entry: Ref): Ref {
     const { entries, memory } = this.keyspace
+    this.willChange(entry)
     this.forgetExpiry(entry)
     const flags = entries.flags(entry) & ~(EntryFlag.EXPIRES | EntryFlag.INDEXED)
     const kept = entries.recreate(entry, flags, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
@@ -329,7 +341,7 @@ export class Database {
   }
 
   /** Gives up the table and starts an empty one; returns the old one for `Keyspace.reclaim`. */
-  detach(): { root: Ref; position: number; left: number } {
+  detach(): CondemnedTable {
     const old = { root: this.root, position: 0, left: this.size }
     if (this.index !== null) this.keyspace.retire(this.index)
     this.begin()

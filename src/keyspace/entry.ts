@@ -12,8 +12,10 @@
  *   other types      value: ref of the structure's root
  *
  * `head` is structures/entry-head.ts's; its flags are EXPIRES, OWN and INDEXED (the expiry index has a record of this
- * key at or before its expiry). `access` is the LRU clock in milliseconds, or minutes and counter when the policy is
- * LFU. OBJECT ENCODING's embstr and raw are two encodings of the same bytes: they differ in how the value came to be.
+ * key at or before its expiry). The fourth bit is the mark of snapshots (persistence/snapshot.ts): whether the entry
+ * still has to be shown to the one under way. No operation carries it from entry to entry. `access` is the LRU clock
+ * in milliseconds, or minutes and counter when the policy is LFU. OBJECT ENCODING's embstr and raw are two encodings of
+ * the same bytes: they differ in how the value came to be.
  *
  * Always: key word = 3 + (INT or OWN) + 2 (EXPIRES) + 1 (long key); the block holds just what the head says. */
 import { assert } from '../lib/assert.ts'
@@ -50,6 +52,8 @@ const FIXED_WORDS = 3
 const EXPIRES_BIT = EntryFlag.EXPIRES << FLAGS_SHIFT
 const OWN_BIT = EntryFlag.OWN << FLAGS_SHIFT
 const INDEXED_BIT = EntryFlag.INDEXED << FLAGS_SHIFT
+const MARK_BIT = 8 << FLAGS_SHIFT
+const FLAGS_MASK = 7
 const TYPE_MASK = 15
 
 /** Whether a head has the second value word. */
@@ -61,6 +65,8 @@ export class Entries {
   readonly memory: Memory
   /** Written into new entries: the current LRU clock or LFU start value. */
   freshAccess = 0
+  /** The mark that new entries get, and that entries have which are no matter of the snapshot under way. */
+  private mark = 0
 
   constructor(memory: Memory) {
     this.memory = memory
@@ -91,6 +97,7 @@ export class Entries {
       (type << TYPE_SHIFT) |
       (encoding << ENCODING_SHIFT) |
       (flags << FLAGS_SHIFT) |
+      this.mark |
       (shownLen << KEY_LEN_SHIFT)
     words[head + ACCESS] = this.freshAccess
     words[head + VALUE] = inlineLen
@@ -110,7 +117,7 @@ export class Entries {
     this.memory.setWord(entry, 0, head | (encoding << ENCODING_SHIFT))
   }
   flags(entry: Ref): number {
-    return (this.memory.word(entry, 0) >>> FLAGS_SHIFT) & 15
+    return (this.memory.word(entry, 0) >>> FLAGS_SHIFT) & FLAGS_MASK
   }
   isOwn(entry: Ref): boolean {
     return (this.memory.word(entry, 0) & OWN_BIT) !== 0
@@ -126,6 +133,17 @@ export class Entries {
   }
   clearIndexed(entry: Ref): void {
     this.memory.setWord(entry, 0, this.memory.word(entry, 0) & ~INDEXED_BIT)
+  }
+
+  /** A snapshot begins: every entry that there is has the other mark from now on. */
+  turnMark(): void {
+    this.mark ^= MARK_BIT
+  }
+  isMarked(entry: Ref): boolean {
+    return (this.memory.word(entry, 0) & MARK_BIT) === this.mark
+  }
+  setMark(entry: Ref): void {
+    this.memory.setWord(entry, 0, (this.memory.word(entry, 0) & ~MARK_BIT) | this.mark)
   }
 
   access(entry: Ref): number {
@@ -158,7 +176,7 @@ export class Entries {
     const head = this.memory.word(entry, 0)
     const encoding = (head >>> ENCODING_SHIFT) & TYPE_MASK
     const type = (head >>> TYPE_SHIFT) & TYPE_MASK
-    return hasValueHigh(type, encoding, (head >>> FLAGS_SHIFT) & 15) ? VALUE_HIGH + 1 : VALUE_HIGH
+    return hasValueHigh(type, encoding, (head >>> FLAGS_SHIFT) & FLAGS_MASK) ? VALUE_HIGH + 1 : VALUE_HIGH
   }
   /** Unix time in milliseconds; only of an entry that `expires`. */
   expiry(entry: Ref): Int64 {

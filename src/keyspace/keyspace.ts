@@ -35,6 +35,25 @@ export interface Removals {
   evicted(db: Database, bytes: Uint8Array, pos: number, len: number): void
 }
 
+/** Who takes a picture of the data while it changes (persistence/snapshot.ts). */
+export interface BeforeChange {
+  /** An entry of this database is about to change in whatever way, or to go; it may have been shown before. */
+  entryChanges(db: Database, entry: Ref): void
+  /** An entry that is in no table any more is about to be freed: whether its value must stay. */
+  keepsValue(entry: Ref): boolean
+  /** A database has been emptied: whether the snapshot takes over its old table, to give it to `condemn` later. */
+  keepsTable(db: Database, table: CondemnedTable): boolean
+  /** Two databases are about to change places. */
+  swaps(first: Database, second: Database): void
+}
+
+/** A table whose entries wait to be freed, and the position reached. */
+export interface CondemnedTable {
+  readonly root: Ref
+  position: number
+  left: number
+}
+
 /** What INFO stats tells of the keyspace. */
 export class KeyspaceStats {
   hits = 0
@@ -78,6 +97,8 @@ export class Keyspace {
   sharesIntegers = true
   /** proto-max-bulk-len: the longest string that a command may make. */
   stringLenMax = 512 * 1024 * 1024
+  /** The snapshot under way. */
+  snapshot: BeforeChange | null = null
   private readonly listeners: ChangeListener[] = []
   /** Whoever must know of keys that expire or are evicted, in order to tell of it. */
   removals: Removals | null = null
@@ -141,7 +162,7 @@ export class Keyspace {
 
   /** Frees an entry that is in no table any more, with all that hangs at it. */
   freeEntry(entry: Ref): void {
-    this.kindOf(entry).freeValue(entry)
+    if (this.snapshot === null || !this.snapshot.keepsValue(entry)) this.kindOf(entry).freeValue(entry)
     this.memory.free(entry)
   }
 
@@ -161,7 +182,17 @@ export class Keyspace {
     for (const each of this.databases) if (!flushed.includes(each)) left += each.size
     for (const each of flushed) this.dirty += each.size
     if (left === 0 && this.tenants === 0) this.reset()
-    else for (const each of flushed) this.condemned.push(each.detach())
+    else for (const each of flushed) this.giveUp(each)
+  }
+
+  private giveUp(db: Database): void {
+    const table = db.detach()
+    if (this.snapshot === null || !this.snapshot.keepsTable(db, table)) this.condemn(table)
+  }
+
+  /** Frees a table and its entries, which are in no database any more, in slices. */
+  condemn(table: CondemnedTable): void {
+    this.condemned.push(table)
   }
 
   /** Drops the arena's whole content, and begins anew. */
@@ -176,7 +207,7 @@ export class Keyspace {
   /** Others than the databases who keep blocks in the arena: while there are any, a flush must not drop it whole. */
   tenants = 0
   /** Tables whose entries wait to be freed, each with the position reached. */
-  private readonly condemned: { root: Ref; position: number; left: number }[] = []
+  private readonly condemned: CondemnedTable[] = []
 
   /** Large values that wait to be freed: what frees the next little of each. */
   private readonly doomed: (() => boolean)[] = []
@@ -239,6 +270,7 @@ export class Keyspace {
   swap(first: Database, second: Database): void {
     this.dirty++
     if (first === second) return
+    this.snapshot?.swaps(first, second)
     first.exchange(second)
     for (const listener of this.listeners) listener.swapped(first, second)
   }

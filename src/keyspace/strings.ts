@@ -100,6 +100,7 @@ export class Strings {
     const own = len > INLINE_MAX ? EntryFlag.OWN : 0
     const flags = expiry === undefined ? own : own | EntryFlag.EXPIRES
     const entries = this.entries
+    if (found !== NONE) db.willChange(found)
     if (found !== NONE && this.fits(found, flags, len)) {
       entries.setEncoding(found, encoding)
       this.setLength(found, len)
@@ -129,6 +130,7 @@ export class Strings {
   ): void {
     const entries = this.entries
     const flags = expiry === undefined ? 0 : EntryFlag.EXPIRES
+    if (found !== NONE) db.willChange(found)
     if (
       found !== NONE &&
       entries.encoding(found) === StringEncoding.INT &&

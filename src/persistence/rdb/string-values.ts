@@ -2,6 +2,7 @@
 
 import { StringEncoding, Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
+import { Strings } from '../../keyspace/strings.ts'
 import { copyBytes } from '../../lib/bytes.ts'
 import { INT64_LEN_MAX, type Int64, parseInt64 } from '../../lib/int64.ts'
 import type { Ref } from '../../memory/memory.ts'
@@ -11,10 +12,13 @@ import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
 
 export function stringValues({ entries, strings }: Keyspace): ValueFormat {
+  // A snapshot saves in the midst of commands: what they have located must stay located.
+  const saved = new Strings(entries)
+
   function save(entry: Ref, writer: RdbWriter): void {
     if (entries.encoding(entry) === StringEncoding.INT) return writer.integer(entries.integer(entry))
-    strings.locate(entry)
-    writer.string(strings.bytes, strings.pos, strings.len)
+    saved.locate(entry)
+    writer.string(saved.bytes, saved.pos, saved.len)
   }
 
   function load(_: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {

@@ -22,6 +22,7 @@ export function run(server: Server, session: Session, ...args: readonly string[]
   const call = new Call(server.keyspace, session, reply)
   call.bytes = fromLatin1(args.join(''))
   call.argc = args.length
+  if (args.length > call.pos.length) call.makeRoom(args.length)
   let pos = 0
   for (const [index, arg] of args.entries()) {
     call.pos[index] = pos

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { Keyspace } from '../../../../src/keyspace/keyspace.ts'
 import { fromWords, type Int64 } from '../../../../src/lib/int64.ts'
 import { Random } from '../../../../src/lib/random.ts'
+import { Hint } from '../../../../src/persistence/rdb/image.ts'
 import { RdbError } from '../../../../src/persistence/rdb/reader.ts'
-import { Hint } from '../../../../src/persistence/rdb/saver.ts'
 import { accessOf, allContent, bytesOf, load, loaderOf, save, set, withChecksum } from './support.ts'
 
 const SEED = Number(process.env['SEED'] ?? 20240917)

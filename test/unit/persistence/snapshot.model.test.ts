@@ -1,0 +1,240 @@
+/* Random changes of every kind, interleaved with the slices of a snapshot: what it shows is what was there when it
+ * began, no more and no less. */
+import { expect, test } from 'vitest'
+import { Session } from '../../../src/commands/session.ts'
+import type { Keyspace } from '../../../src/keyspace/keyspace.ts'
+import { latin1 } from '../../../src/lib/bytes.ts'
+import { Digest } from '../../../src/lib/digest.ts'
+import { int64ToString } from '../../../src/lib/int64.ts'
+import { Random } from '../../../src/lib/random.ts'
+import type { Ref } from '../../../src/memory/memory.ts'
+import { Hint, RdbImage } from '../../../src/persistence/rdb/image.ts'
+import { ValueFormats } from '../../../src/persistence/rdb/values.ts'
+import { RdbWriter } from '../../../src/persistence/rdb/writer.ts'
+import { Snapshot } from '../../../src/persistence/snapshot.ts'
+import type { Server } from '../../../src/server/server.ts'
+import { SCAN_END } from '../../../src/structures/table.ts'
+import { newServer, run } from '../server/support.ts'
+import { Collector, load } from './rdb/support.ts'
+
+const SEEDS = [1, 2, 3]
+const KEYS = 40
+const DATABASES = 3
+
+/** Everything that a file must bring back, in one comparable form. */
+function stateOf({ databases, table, entries, memory, kinds }: Keyspace): Map<string, string> {
+  const state = new Map<string, string>()
+  for (const db of databases) {
+    for (let position = 0; position !== SCAN_END; ) {
+      position = table.scan(db.root, position)
+      for (const entry of [...table.found.subarray(0, table.foundCount)] as Ref[]) {
+        const kind = kinds[entries.type(entry)]!
+        const digest = new Digest()
+        kind.digest(entry, digest)
+        const expiry = entries.expires(entry) ? int64ToString(entries.expiry(entry)) : ''
+        const key = latin1(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+        state.set(`${db.id}:${key}`, `${kind.name} ${kind.length(entry)} ${digest.hex} ${expiry}`)
+      }
+    }
+  }
+  return state
+}
+
+/** A server in which collections are large when they have a few elements. */
+function smallLimits(): Server {
+  const server = newServer()
+  const { sets, hashes, zsets, lists } = server.keyspace
+  sets.intsetCountMax = 8
+  sets.listpackCountMax = 12
+  hashes.listpackCountMax = 12
+  zsets.listpackCountMax = 12
+  lists.quicklist.setFill(8)
+  return server
+}
+
+class Writer {
+  private readonly server: Server
+  private readonly session = new Session(1)
+  private readonly random: Random
+
+  constructor(server: Server, random: Random) {
+    this.server = server
+    this.random = random
+  }
+
+  do(...args: string[]): void {
+    expect(run(this.server, this.session, ...args)).not.toMatch(/^-ERR/)
+  }
+
+  private key(): string {
+    return `key:${this.random.below(KEYS)}`
+  }
+  private item(): string {
+    const { random } = this
+    const what = random.below(3)
+    if (what === 0) return String(random.below(3000))
+    return (what === 1 ? 'item:' : 'a longer element, so that listpacks do not hold many: ') + random.below(3000)
+  }
+  private items(each: (item: string) => string[]): string[] {
+    return Array.from({ length: 1 + this.random.below(20) }, () => each(this.item())).flat()
+  }
+
+  change(): void {
+    const { random } = this
+    const [key, other, item] = [this.key(), this.key(), this.item()]
+    const typed = (type: string) => `${type}:${key}`
+    const changes: (() => string[])[] = [
+      () => ['SET', typed('string'), item],
+      () => ['SET', typed('string'), item.repeat(1 + random.below(60)), 'PX', String(1 + random.below(100_000))],
+      () => ['APPEND', typed('string'), item],
+      () => ['SETRANGE', typed('string'), String(random.below(2000)), item],
+      () => ['INCR', typed('number')],
+      () => ['GETSET', typed('string'), item],
+      () => ['GETEX', typed('string'), 'PX', String(1 + random.below(100_000))],
+      () => ['GETEX', typed('string'), 'PERSIST'],
+      () => ['GETDEL', typed('string')],
+      () => ['RPUSH', typed('list'), ...this.items((each) => [each])],
+      () => ['LPUSH', typed('list'), ...this.items((each) => [each])],
+      () => ['LPOP', typed('list'), String(1 + random.below(30))],
+      () => ['LREM', typed('list'), '0', item],
+      () => ['LINSERT', typed('list'), 'AFTER', item, 'new'],
+      () => ['LTRIM', typed('list'), String(random.below(10)), '-2'],
+      () => ['LMOVE', typed('list'), `list:${other}`, 'LEFT', 'RIGHT'],
+      () => ['SADD', typed('set'), ...this.items((each) => [each])],
+      () => ['SREM', typed('set'), ...this.items((each) => [each])],
+      () => ['SPOP', typed('set'), String(1 + random.below(40))],
+      () => ['SMOVE', typed('set'), `set:${other}`, item],
+      () => ['SINTERSTORE', typed('set'), `set:${other}`, `set:${this.key()}`],
+      () => ['SUNIONSTORE', typed('set'), `set:${other}`, `set:${this.key()}`],
+      () => ['HSET', typed('hash'), ...this.items((each) => [each, this.item()])],
+      () => ['HDEL', typed('hash'), ...this.items((each) => [each])],
+      () => ['HINCRBY', typed('counts'), item, '3'],
+      () => ['ZADD', typed('zset'), ...this.items((each) => [String(random.below(50)), each])],
+      () => ['ZINCRBY', typed('zset'), '2.5', item],
+      () => ['ZREM', typed('zset'), ...this.items((each) => [each])],
+      () => ['ZPOPMIN', typed('zset'), String(1 + random.below(30))],
+      () => ['ZREMRANGEBYRANK', typed('zset'), '0', String(random.below(20))],
+      () => ['ZUNIONSTORE', typed('zset'), '2', `zset:${other}`, `set:${this.key()}`],
+    ]
+    const types = ['string', 'list', 'set', 'hash', 'zset']
+    const any = () => `${types[random.below(types.length)]}:${this.key()}`
+    const generic: (() => string[])[] = [
+      () => ['DEL', any(), any()],
+      () => ['UNLINK', any()],
+      () => ['RENAME', any(), any()],
+      () => ['MOVE', any(), String(random.below(DATABASES))],
+      () => ['COPY', any(), any(), 'DB', String(random.below(DATABASES)), 'REPLACE'],
+      () => ['PEXPIRE', any(), String(random.below(50_000))],
+      () => ['PEXPIREAT', any(), '1'],
+      () => ['PERSIST', any()],
+    ]
+    this.do('SELECT', String(random.below(DATABASES)))
+    const list = random.below(4) === 0 ? generic : changes
+    const args = list[random.below(list.length)]!()
+    // Renaming what is not there, or a move to where it is, is answered with an error.
+    run(this.server, this.session, ...args)
+    this.server.keyspace.setTime(this.server.keyspace.now + random.below(3))
+  }
+
+  upheaval(): void {
+    const { random } = this
+    const [first, second] = [random.below(DATABASES), random.below(DATABASES)]
+    const what = random.below(10)
+    if (what < 7) this.do('SWAPDB', String(first), String(second))
+    else if (what < 9) this.do('FLUSHDB')
+    else this.do('FLUSHALL')
+  }
+}
+
+function begin(server: Server): { snapshot: Snapshot; file: Collector } {
+  const file = new Collector()
+  const { keyspace } = server
+  const writer = new RdbWriter(file, { checksum: true, compression: true }, new Uint8Array(4096))
+  const options = { hint: Hint.NONE, aux: { 'aof-base': 0 }, keyDelay: 0, functions: null }
+  return { snapshot: new Snapshot(keyspace, new RdbImage(keyspace, new ValueFormats(keyspace), writer, options)), file }
+}
+
+function loaded(file: Collector, now: number): Map<string, string> {
+  const keyspace = load(file.all, { keyspace: fresh(now) })
+  keyspace.verify()
+  return stateOf(keyspace)
+}
+
+/** A keyspace in which nothing is past its time that was not at `now`. */
+function fresh(now: number): Keyspace {
+  const { keyspace } = newServer()
+  keyspace.setTime(now)
+  return keyspace
+}
+
+test.each(SEEDS)('a snapshot shows what was there when it began (seed %i)', (seed) => {
+  const random = new Random(seed)
+  const server = smallLimits()
+  const { keyspace } = server
+  const writer = new Writer(server, random)
+  let early = 0
+  for (let round = 0; round < 4; round++) {
+    for (let count = 0; count < 600; count++) writer.change()
+    // What is past its time is in the picture as well, but would not be loaded.
+    for (const db of keyspace.databases) while (db.expireNext());
+    const now = keyspace.now
+    const before = stateOf(keyspace)
+    const { snapshot, file } = begin(server)
+    expect(snapshot.keyCount).toBe(before.size)
+    while (snapshot.step()) {
+      for (let count = random.below(8); count > 0; count--) writer.change()
+      if (random.below(40) === 0) writer.upheaval()
+      if (random.below(10) === 0) keyspace.reclaim()
+      for (const db of keyspace.databases) db.expireNext()
+    }
+    expect(snapshot.shownCount).toBe(snapshot.keyCount)
+    early += snapshot.earlyCount
+    expect(loaded(file, now - 200_000)).toEqual(before)
+    keyspace.verify()
+  }
+  expect(early).toBeGreaterThan(30)
+  server.keyspace.flush()
+  while (keyspace.reclaim());
+  for (const db of keyspace.databases) expect(db.size).toBe(0)
+  keyspace.verify()
+})
+
+test('a snapshot that is given up leaves the keyspace ready for the next one', () => {
+  const random = new Random(7)
+  const server = smallLimits()
+  const { keyspace } = server
+  const writer = new Writer(server, random)
+  for (let round = 0; round < 6; round++) {
+    for (let count = 0; count < 300; count++) writer.change()
+    const first = begin(server)
+    for (let count = 0; count < 40 && first.snapshot.step(); count++) {
+      writer.change()
+      if (random.below(40) === 0) writer.upheaval()
+    }
+    first.snapshot.abandon()
+    while (first.snapshot.step()) {
+      writer.change()
+      if (random.below(20) === 0) writer.upheaval()
+    }
+    const { now } = keyspace
+    for (const db of keyspace.databases) while (db.expireNext());
+    const before = stateOf(keyspace)
+    const second = begin(server)
+    while (second.snapshot.step()) writer.change()
+    expect(loaded(second.file, now - 200_000)).toEqual(before)
+  }
+})
+
+test('when all keys have gone, a snapshot that is given up is over at once', () => {
+  const server = smallLimits()
+  const writer = new Writer(server, new Random(3))
+  for (let count = 0; count < 100; count++) writer.change()
+  const { snapshot } = begin(server)
+  snapshot.step()
+  writer.do('FLUSHALL')
+  snapshot.abandon()
+  expect(snapshot.isDone).toBe(true)
+  expect(server.keyspace.snapshot).toBe(null)
+  while (server.keyspace.reclaim());
+  server.keyspace.verify()
+})
