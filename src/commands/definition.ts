@@ -58,6 +58,8 @@ export const Flag = {
   TOUCHES_ARBITRARY_KEYS: 1 << 21,
   /** Takes constant time though Redis does not call it fast: may be timed together with others. */
   QUICK: 1 << 22,
+  /** Runs at once between MULTI and EXEC. */
+  NEVER_QUEUED: 1 << 23,
 } as const
 
 /** ACL categories, in the order in which they are listed. */

@@ -10,6 +10,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import {
   type ErrorReply,
   NO_AUTH,
+  NOT_IN_MULTI,
   SHOWN_LEN_MAX,
   unknownCommand,
   unknownSubcommand,
@@ -55,6 +56,14 @@ export type Admission = (typeof Admission)[keyof typeof Admission]
 export type Admit = (call: Call, command: Command) => Admission
 
 /** Told of commands that were slow, and of each one while somebody watches. */
+/** Keeps commands for EXEC. */
+export interface TransactionQueue {
+  /** Takes a command that is to wait for EXEC, and replies. */
+  queue(call: Call, command: Command): void
+  /** A command was refused between MULTI and EXEC, perhaps EXEC itself; answers what the client is to be told. */
+  spoil(call: Call, command: Command | null, error: ErrorReply): ErrorReply
+}
+
 export interface DispatchObserver {
   /** A command took at least `slowUs`. `call` is null if its arguments cannot be told any more. */
   slow(call: Call | null, command: Command, durationUs: number): void
@@ -62,6 +71,7 @@ export interface DispatchObserver {
 
 const MARK = 0
 const START = 1
+const SERIES = 2
 
 const GROUPED_FLAGS = Flag.FAST | Flag.QUICK
 /** Commands that are timed together, at most. */
@@ -80,9 +90,11 @@ export class Dispatcher {
   /** Commands from this duration on are told to the observer (slowlog, latency monitor); microseconds. */
   slowUs = Number.POSITIVE_INFINITY
   observer: DispatchObserver | null = null
-  /** MARK: when the last command of this turn ended; START: when the run of commands began; milliseconds of
-   *  `performance.now()`. In a typed array: as fields they would cost a new heap number each time they are set. */
-  private readonly times = new Float64Array(2)
+  transactions: TransactionQueue | null = null
+  /** MARK: when the last command of this turn ended; START: when the run of commands began; SERIES: when the last one
+   *  of a series ended; milliseconds of `performance.now()`. In a typed array: as fields they would cost a new heap
+   *  number each time they are set. */
+  private readonly times = new Float64Array(3)
   private grouping = false
   /** Ids of the commands that have run since the last lap. */
   private readonly group = new Int32Array(GROUP_MAX)
@@ -210,6 +222,38 @@ export class Dispatcher {
     call.reply.errors = errors
   }
 
+  /** Begins a series of nested commands, one right after the other (EXEC's). As requests of one read, quick ones are
+   *  timed in groups. */
+  beginSeries(): void {
+    this.times[SERIES] = performance.now()
+    this.depth++
+    this.grouping = this.slowUs >= GROUPED_SLOW_US_MIN
+  }
+
+  /** As `runNested`, for one of a series. */
+  runInSeries(call: Call, command: Command): void {
+    const errors = call.reply.errors
+    const written = call.reply.length
+    if (!this.grouping || (command.flags & GROUPED_FLAGS) === 0) {
+      if (this.groupCount > 0) this.bookGroup(call, this.lap(SERIES))
+      const { grouping } = this
+      this.grouping = false // what the command runs itself is timed for itself
+      this.perform(call, command)
+      this.grouping = grouping
+      this.book(call, command, this.lap(SERIES))
+    } else {
+      this.perform(call, command)
+      if (this.joinGroup(call, command, written)) this.bookGroup(call, this.lap(SERIES))
+    }
+    call.reply.errors = errors
+  }
+
+  endSeries(call: Call): void {
+    if (this.groupCount > 0) this.bookGroup(call, this.lap(SERIES))
+    this.grouping = false
+    this.depth--
+  }
+
   /** Runs an admitted command and books it. */
   run(call: Call, command: Command): void {
     if (this.grouping && (command.flags & GROUPED_FLAGS) !== 0) return this.runGrouped(call, command)
@@ -218,7 +262,7 @@ export class Dispatcher {
     this.grouping = false // what the command runs itself is timed for itself
     this.perform(call, command)
     this.grouping = grouping
-    const durationUs = this.lap()
+    const durationUs = this.lap(MARK)
     if (!call.session.blocked) this.book(call, command, durationUs)
     this.setTime()
     if ((this.gates & AFTERWARDS) !== 0) this.afterwards(call)
@@ -244,11 +288,11 @@ export class Dispatcher {
     if ((this.gates & ServerGate.MONITORED) !== 0) this.onMonitored?.(call, command)
   }
 
-  /** Microseconds since the last lap. */
-  private lap(): number {
+  /** Microseconds since the last lap: of the run (MARK), or of the series of nested commands (SERIES). */
+  private lap(mark: number): number {
     const end = performance.now()
-    const durationUs = (end - this.times[MARK]!) * 1000
-    this.times[MARK] = end
+    const durationUs = (end - this.times[mark]!) * 1000
+    this.times[mark] = end
     return durationUs
   }
 
@@ -258,13 +302,18 @@ export class Dispatcher {
   private runGrouped(call: Call, command: Command): void {
     const written = call.reply.length
     this.perform(call, command)
+    const isFollowed = (this.gates & AFTERWARDS) !== 0
+    if (this.joinGroup(call, command, written) || isFollowed) this.endGroup(call)
+    if (isFollowed) this.afterGrouped(call)
+  }
+
+  /** Counts a command that has run to its group; true if it is to be the last one. */
+  private joinGroup(call: Call, command: Command, written: number): boolean {
     this.group[this.groupCount] = command.id
     this.groupPos = call.pos[0]!
     if (!call.session.blocked) this.groupCount++ // who waits is booked when the wait has ended
     const moved = call.reply.length - written + call.len[call.argc - 1]!
-    const isFollowed = (this.gates & AFTERWARDS) !== 0
-    if (this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX || isFollowed) this.endGroup(call)
-    if (isFollowed) this.afterGrouped(call)
+    return this.groupCount === GROUP_MAX || moved > GROUPED_BYTES_MAX
   }
 
   private afterGrouped(call: Call): void {
@@ -275,7 +324,11 @@ export class Dispatcher {
 
   private endGroup(call: Call): void {
     if (this.groupCount === 0) return
-    const totalUs = this.lap()
+    this.bookGroup(call, this.lap(MARK))
+    this.setTime()
+  }
+
+  private bookGroup(call: Call, totalUs: number): void {
     const { group, statistics } = this
     const count = this.groupCount
     statistics.lapUs[0] = totalUs / count
@@ -286,7 +339,6 @@ export class Dispatcher {
       const isLast = call.pos[0] === this.groupPos
       this.observer?.slow(isLast ? call : null, this.table.all[group[count - 1]!]!, totalUs)
     }
-    this.setTime()
   }
 
   private bookFailure(call: Call, command: Command): void {
@@ -296,8 +348,10 @@ export class Dispatcher {
 
   /** Replies an error for a command that does not get to run. */
   reject(call: Call, command: Command | null, error: ErrorReply): void {
-    call.reply.error(error)
-    this.statistics.recordError(error.code)
+    const isSpoiling = (call.session.gates & Gate.MULTI) !== 0 && this.transactions !== null
+    const told = isSpoiling ? this.transactions!.spoil(call, command, error) : error
+    call.reply.error(told)
+    this.statistics.recordError(told.code)
     if (command !== null) this.statistics.rejected[command.id]!++
   }
 
@@ -322,12 +376,8 @@ export class Dispatcher {
 
   private refuse(call: Call, command: Command | null, error: ErrorReply): null {
     this.reject(call, command, error)
-    this.onRefused?.(call)
     return null
   }
-
-  /** Told of calls refused before they could run, which spoil a transaction. */
-  onRefused: ((call: Call) => void) | null = null
 
   /** Told of requests that come from an HTTP client, which are not answered. */
   onForeignProtocol: ((call: Call) => void) | null = null
@@ -354,13 +404,20 @@ export class Dispatcher {
 
   private admit(call: Call, command: Command): Admission {
     if ((call.session.gates & Gate.UNAUTHENTICATED) !== 0 && (command.flags & Flag.NO_AUTH) === 0) {
-      this.refuse(call, command, NO_AUTH)
+      this.reject(call, command, NO_AUTH)
+      return Admission.ANSWERED
+    }
+    const isMulti = (call.session.gates & Gate.MULTI) !== 0
+    if (isMulti && (command.flags & Flag.NO_MULTI) !== 0) {
+      this.reject(call, command, NOT_IN_MULTI)
       return Admission.ANSWERED
     }
     for (const admit of this.admissions) {
       const admission = admit(call, command)
       if (admission !== Admission.RUN) return admission
     }
-    return Admission.RUN
+    if (!isMulti || (command.flags & Flag.NEVER_QUEUED) !== 0 || this.transactions === null) return Admission.RUN
+    this.transactions.queue(call, command)
+    return Admission.ANSWERED
   }
 }

@@ -1,5 +1,7 @@
 /* Session: what commands know and change of the connection that sent them. The connection itself, its socket and its
  * buffers belong to the server; embedding and scripts have sessions without one. */
+import type { Queue } from '../transactions/queue.ts'
+import type { Watcher } from '../transactions/watched-keys.ts'
 import type { Command } from './definition.ts'
 
 /** Why a session cannot be served on the short path; any bit set sends its commands through `Dispatcher.admit`. */
@@ -26,6 +28,8 @@ export const SessionFlag = {
   UNIX_SOCKET: 1 << 4,
   /** Runs commands that must not wait for anything: those of EXEC, of a script. */
   DENY_BLOCKING: 1 << 5,
+  /** A command was refused since MULTI: EXEC will be. */
+  SPOILED: 1 << 6,
 } as const
 
 export const ReplyMode = { ON: 0, OFF: 1, SKIP_NEXT: 2, SKIP: 3 } as const
@@ -54,10 +58,14 @@ export class Session {
   channelCount = 0
   patternCount = 0
   shardChannelCount = 0
-  /** Commands queued since MULTI, -1 outside of a transaction; their size in bytes; all their flags. */
+  /** Commands queued since MULTI, -1 outside of a transaction; all their flags; all flags that one of them lacks. */
   queuedCount = -1
-  queuedSize = 0
   queuedFlags = 0
+  queuedLacks = 0
+  /** Those commands; null while there are none. */
+  queue: Queue | null = null
+  /** What WATCH watches; null if it was never used. */
+  watcher: Watcher | null = null
   commandCount = 0
 
   constructor(id: number) {

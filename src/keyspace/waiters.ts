@@ -6,15 +6,16 @@
  *
  * Hung on the keyspace as a listener only while anybody waits. Any event of a key that is waited for makes it ready:
  * the ready keys, each once, in the order of their first events, are handed to whoever serves the waiters, who looks
- * what is there now. Most changes are of keys that nobody waits for: a table of counters by a cheap hash of the name
- * tells so without a string being made.
+ * what is there now. Most changes are of keys that nobody waits for: the filter tells so without a
+ * string being made.
  *
- * Always: `filter` counts the queues by the hash of their keys; no queue is empty. */
+ * Always: `filter` has the keys of the queues; no queue is empty. */
 import { equalBytes, fromLatin1, latin1 } from '../lib/bytes.ts'
 import { NONE } from '../memory/memory.ts'
 import type { Database } from './database.ts'
 import type { Type } from './entry.ts'
 import { Event, type KeyEvent } from './events.ts'
+import { KeyFilter } from './key-filter.ts'
 import type { ChangeListener, Keyspace } from './keyspace.ts'
 
 export interface Waiter {
@@ -44,23 +45,12 @@ export class WaiterQueue<W extends Waiter> {
   }
 }
 
-const FILTER_SIZE = 4096
-
-/** A cheap hash: of length, first and last bytes. */
-function filterSlot(db: Database, bytes: Uint8Array, pos: number, len: number): number {
-  let hash = db.id * 31 + len
-  const last = pos + len - 1
-  if (len > 0) hash = Math.imul(hash, 31) + bytes[pos]! + Math.imul(bytes[last]!, 131)
-  if (len > 2) hash = Math.imul(hash, 31) + bytes[last - 1]! + Math.imul(bytes[pos + (len >>> 1)]!, 131)
-  return (hash ^ (hash >>> 12)) & (FILTER_SIZE - 1)
-}
-
 export class Waiters<W extends Waiter> implements ChangeListener {
   private readonly keyspace: Keyspace
   private readonly onReady: () => void
   /** Queues by key, by database. */
   private readonly queues = new Map<Database, Map<string, WaiterQueue<W>>>()
-  private readonly filter = new Int32Array(FILTER_SIZE)
+  private readonly filter = new KeyFilter()
   private ready: WaiterQueue<W>[] = []
   /** How many wait. */
   count = 0
@@ -96,7 +86,7 @@ export class Waiters<W extends Waiter> implements ChangeListener {
       if (queue === undefined) {
         queue = new WaiterQueue<W>(waiter.db, name)
         queues.set(name, queue)
-        this.filter[filterSlot(waiter.db, queue.key, 0, queue.key.length)]!++
+        this.filter.add(waiter.db, queue.key, 0, queue.key.length)
       }
       queue.waiters.add(waiter)
       if (waiter.whenGone) queue.whenGone++
@@ -112,13 +102,13 @@ export class Waiters<W extends Waiter> implements ChangeListener {
       if (waiter.whenGone) queue.whenGone--
       if (queue.waiters.size > 0) continue
       queues.delete(name)
-      this.filter[filterSlot(waiter.db, queue.key, 0, queue.key.length)]!--
+      this.filter.remove(waiter.db, queue.key, 0, queue.key.length)
     }
     if (--this.count === 0) this.keyspace.unlisten(this)
   }
 
   keyChanged(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
-    if (this.filter[filterSlot(db, bytes, pos, len)] === 0 || event === Event.MISS) return
+    if (!this.filter.mayHave(db, bytes, pos, len) || event === Event.MISS) return
     const queue = this.queues.get(db)?.get(latin1(bytes, pos, len))
     if (queue !== undefined && equalBytes(queue.key, 0, bytes, pos, len)) this.mark(queue)
   }

@@ -3,6 +3,8 @@
  * An error is a value: a handler writes it with `reply.error(…)` and returns. Texts with a part that varies are
  * functions here. */
 
+import { latin1 } from '../lib/bytes.ts'
+
 const CR = 13
 const LF = 10
 const SPACE = 32
@@ -37,6 +39,12 @@ function shown(part: string, lenMax = part.length): string {
 
 export const SYNTAX = errorReply('ERR syntax error')
 export const WRONG_TYPE = errorReply('WRONGTYPE Operation against a key holding the wrong kind of value')
+export const NESTED_MULTI = errorReply('ERR MULTI calls can not be nested')
+export const DISCARD_WITHOUT_MULTI = errorReply('ERR DISCARD without MULTI')
+export const EXEC_WITHOUT_MULTI = errorReply('ERR EXEC without MULTI')
+export const EXEC_ABORTED = errorReply('EXECABORT Transaction discarded because of previous errors.')
+export const WATCH_INSIDE_MULTI = errorReply('ERR WATCH inside MULTI is not allowed')
+export const NOT_IN_MULTI = errorReply('ERR Command not allowed inside a transaction')
 export const NOT_INTEGER = errorReply('ERR value is not an integer or out of range')
 export const NOT_FLOAT = errorReply('ERR value is not a valid float')
 export const OUT_OF_RANGE = errorReply('ERR value is out of range')
@@ -222,4 +230,10 @@ export function unknownCommand(name: string, args: readonly string[]): ErrorRepl
     list += `'${shown(arg, SHOWN_LEN_MAX - list.length)}' `
   }
   return errorReply(`ERR unknown command '${shown(name, SHOWN_LEN_MAX)}', with args beginning with: ${list}`)
+}
+
+/** EXEC itself was refused, with this error. */
+export function execAbortedBecause(error: ErrorReply): ErrorReply {
+  const text = latin1(error.bytes, 1, error.bytes.length - 3).replace(/^ERR /, '')
+  return errorReply(`EXECABORT Transaction discarded because of: ${text}`)
 }

@@ -19,6 +19,7 @@ function flagsOf(session: Session): string {
   if (clientTypeOf(session) === ClientType.PUBSUB) letters += 'P'
   if (session.queuedCount >= 0) letters += 'x'
   if (session.blocked) letters += 'b'
+  if (session.watcher?.changed === true) letters += 'd'
   if ((flags & SessionFlag.CLOSE_AFTER_REPLY) !== 0) letters += 'c'
   if ((flags & SessionFlag.CLOSE_NOW) !== 0) letters += 'A'
   if ((flags & SessionFlag.UNIX_SOCKET) !== 0) letters += 'U'
@@ -42,6 +43,11 @@ function argumentsSize(call: Call): number {
   return size
 }
 
+/** Bytes that a transaction and the watched keys take. */
+function transactionSize({ queue, watcher }: Session): number {
+  return (queue?.capacity ?? 0) + (watcher?.memoryBytes ?? 0)
+}
+
 /** The line, without its end. */
 export function clientLine(server: Server, connection: Connection): string {
   const { session } = connection
@@ -54,14 +60,15 @@ export function clientLine(server: Server, connection: Connection): string {
   const input = isRunning && own === 0 ? server.wire.end : own
   const age = now - seconds(connection.createdAt)
   const idle = now - seconds(connection.lastInteraction)
-  const size = CONNECTION_SIZE + connection.inputCapacity + output + session.queuedSize
+  const size = CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session)
+  const queued = session.queue?.memoryBytes ?? 0
   return [
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
     `name=${shown(session.name)} age=${age} idle=${idle}`,
     `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
     `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
     `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
-    `multi-mem=${session.queuedSize} rbs=0 rbp=0 obl=0 oll=${connection.pendingWrites} omem=${output} tot-mem=${size}`,
+    `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingWrites} omem=${output} tot-mem=${size}`,
     `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=-1`,
     `resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`,
   ].join(' ')

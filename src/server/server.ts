@@ -26,6 +26,7 @@ import { setRandomCommands } from '../commands/sets-random.ts'
 import { sortCommands } from '../commands/sort.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
+import { Transactions, transactionCommands } from '../commands/transactions.ts'
 import { zsetCommands } from '../commands/zsets.ts'
 import { zsetAlgebraCommands } from '../commands/zsets-algebra.ts'
 import { blockingZsetCommands } from '../commands/zsets-blocking.ts'
@@ -58,6 +59,7 @@ import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
 import { followEncodingLimits } from './encoding-limits.ts'
+import { REQUEST_SIZE_MAX } from './input.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
@@ -114,6 +116,7 @@ export class Server {
   readonly vitals: Vitals
   readonly slow: SlowCommands
   readonly waiting: Waiting
+  readonly transactions: Transactions
   readonly blocking: Blocking
   readonly persistence: Persistence
   readonly shutdown: Shutdown
@@ -146,8 +149,10 @@ export class Server {
     this.exit = options.exit
     this.keyspace = new Keyspace(this.config.number('databases'))
     this.blocking = new Blocking(this)
+    this.transactions = new Transactions(this.keyspace)
     for (const commands of this.families()) this.table.register(commands)
     this.dispatcher = new Dispatcher(this.table, this.keyspace)
+    this.transactions.start(this.dispatcher)
     const reply = new Reply()
     const call = new Call(this.keyspace, new Session(0), reply)
     this.wire = {
@@ -168,6 +173,12 @@ export class Server {
     this.slow = new SlowCommands(this)
     this.waiting = new Waiting(this)
     this.blocking.start()
+    this.transactions.onTooLong = (session) => {
+      const connection = this.connections.get(session.id)
+      if (connection === undefined) return
+      session.flags |= SessionFlag.CLOSE_NOW // what else it has sent is not executed
+      this.limits.refuseQueryBuffer(connection)
+    }
     this.persistence = new Persistence(this)
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
@@ -175,6 +186,7 @@ export class Server {
     this.monitors = new Monitors(this)
     this.limits = new Limits(this)
     this.onSessionEnd((connection) => this.monitors.forget(connection))
+    this.onSessionEnd((connection) => this.transactions.forget(connection.session))
     guardAgainstHttp(this)
     this.followConfig()
   }
@@ -206,6 +218,7 @@ export class Server {
       objectCommands,
       databaseCommands,
       selectCommands,
+      transactionCommands(this.transactions),
       commandCommands(this.table),
       connectionCommands(this),
       clientCommands(this),
@@ -232,6 +245,7 @@ export class Server {
     config.onChange('tcp-keepalive', () => (this.keepAliveSeconds = config.number('tcp-keepalive')))
     config.onChange('client-query-buffer-limit', () => {
       this.queryBufferMax = config.number('client-query-buffer-limit')
+      this.transactions.sizeMax = Math.min(this.queryBufferMax, REQUEST_SIZE_MAX)
     })
     config.onChange('proto-max-bulk-len', () => {
       wire.decoder.bulkLenMax = Math.min(config.number('proto-max-bulk-len'), STRING_LEN_MAX)
