@@ -175,6 +175,7 @@ export class Dispatcher {
     if (commands > this.runMaxCommands) this.runMaxCommands = commands
     const used = this.keyspace.memory.usedBytes
     if (used > this.memoryPeakBytes) this.memoryPeakBytes = used
+    this.onEnd?.()
   }
 
   /** Sets the figures of commands and runs back. The run under way counts from now on. */
@@ -378,6 +379,9 @@ export class Dispatcher {
     this.reject(call, command, error)
     return null
   }
+
+  /** Told of the end of every run. */
+  onEnd: (() => void) | null = null
 
   /** Told of requests that come from an HTTP client, which are not answered. */
   onForeignProtocol: ((call: Call) => void) | null = null

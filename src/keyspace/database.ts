@@ -30,7 +30,9 @@ export class Database {
   /** Keys with an expiry. */
   expiring = 0
   private dueSum = new DueSum()
-  private index: ExpiryIndex | null = null
+  index: ExpiryIndex | null = null
+  /** Where the search for keys to evict has got to, in hash order. */
+  sweep = 0
   /** Where the rebuilding of the index has got to, in hash order; SCAN_END when none is under way. */
   private rebuiltTo = SCAN_END
   /** Hash of the key last looked up. */
@@ -159,6 +161,7 @@ export class Database {
     if (found === NONE) return this.insert(entry)
     this.willChange(found)
     this.replace(entry)
+    this.keyspace.entries.setAccess(entry, this.keyspace.entries.access(found))
     if (this.keyspace.entries.expires(found)) this.forgetExpiry(found)
     this.keyspace.freeEntry(found)
   }
@@ -304,14 +307,25 @@ export class Database {
 
   /** Takes away an entry that is past its time, wherever it was met. */
   expireEntry(entry: Ref, hash: number): void {
-    const { table, entries, memory } = this.keyspace
-    const bytes = memory.bytesOf(entry)
-    const pos = entries.keyPos(entry)
-    const len = entries.keyLen(entry)
-    table.find(this.root, bytes, pos, len, hash)
-    this.detachEntry(entry)
-    this.keyspace.expired(this, bytes, pos, len)
+    const { entries, memory } = this.keyspace
+    this.detachAny(entry, hash)
+    this.keyspace.expired(this, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
     this.keyspace.freeEntry(entry)
+  }
+
+  /** Takes away an entry to make room. */
+  evictEntry(entry: Ref, hash: number): void {
+    const { entries, memory } = this.keyspace
+    this.detachAny(entry, hash)
+    this.keyspace.evicted(this, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+    this.keyspace.freeEntry(entry)
+  }
+
+  /** Takes an entry out of the table, wherever it was met. */
+  private detachAny(entry: Ref, hash: number): void {
+    const { table, entries, memory } = this.keyspace
+    table.find(this.root, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry), hash)
+    this.detachEntry(entry)
   }
 
   private maintainIndex(): boolean {

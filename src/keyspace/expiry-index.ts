@@ -14,6 +14,7 @@
  *
  * Always: every record lies in the slot of a tick not yet taken; count is the sum over the slots. */
 import { assert } from '../lib/assert.ts'
+import { randomBelow } from '../lib/random.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 
 const TICK_SHIFT = 7
@@ -45,6 +46,10 @@ export class ExpiryIndex {
   /** The records being visited: a chain detached from its slot, and the slot in it that comes next. */
   private current: Ref = NONE
   private currentAt = 0
+  /** Where `walk` is: a block of a slot, and the word of its record. NONE: at the end of that slot. */
+  private walked: Ref = NONE
+  private walkedAt = 0
+  private walkedSlot = 0
   /** Chains detached by the same tick, to be visited after `current`: at most one a level. */
   private readonly waiting: Ref[] = []
 
@@ -106,6 +111,7 @@ export class ExpiryIndex {
     }
     return true
   }
+  /** Of the record last stepped to, by `advance` or one of the walks. */
   hash = 0
 
   /** Detaches the slots that the next tick opens: its own, and at a turn of a level, the coarser slot that begins. */
@@ -123,8 +129,87 @@ export class ExpiryIndex {
     const chain = memory.word(this.heads, slot) as Ref
     if (chain === NONE) return
     memory.setWord(this.heads, slot, NONE)
+    if (slot === this.walkedSlot) this.walked = NONE
     if (this.current === NONE) this.current = chain
     else this.waiting.push(chain)
+  }
+
+  /** Whether records are due and wait to be visited. */
+  get isBehind(): boolean {
+    return this.current !== NONE
+  }
+
+  /** Steps to the next record of all that are not due, round and round; `hash` is then its hash. False if there is
+   *  none. `dropWalked` may follow. */
+  walk(): boolean {
+    const memory = this.memory
+    if (this.walked !== NONE && --this.walkedAt >= FIRST) return this.readWalked()
+    let block = this.walked === NONE ? NONE : (memory.word(this.walked, NEXT) as Ref)
+    for (let left = LEVELS * SLOTS; block === NONE && left > 0; left--) {
+      this.walkedSlot = (this.walkedSlot + 1) & (LEVELS * SLOTS - 1)
+      block = memory.word(this.heads, this.walkedSlot) as Ref
+    }
+    return this.beginBlock(block)
+  }
+
+  /** Goes to a block of the soonest slot that has any, the last one begun; false if there is no record in any.
+   *  `walkBlock` then draws from its records. */
+  seekSoonest(): boolean {
+    const memory = this.memory
+    let best = Number.POSITIVE_INFINITY
+    this.walked = NONE
+    for (let level = 0; level < LEVELS; level++) {
+      const width = SLOTS ** level
+      // A coarse slot is taken when it begins: what stands there now is for the next time round.
+      const first = Math.ceil(this.tick / width)
+      for (let ahead = 0; ahead < SLOTS && (first + ahead) * width < best; ahead++) {
+        const slot = (level << SLOT_SHIFT) + ((first + ahead) & SLOT_MASK)
+        const head = memory.word(this.heads, slot) as Ref
+        if (head === NONE) continue
+        best = (first + ahead) * width
+        this.walked = head
+        this.walkedSlot = slot
+      }
+    }
+    return this.walked !== NONE
+  }
+
+  /** Draws a record of the block sought; `hash` is then its hash. False if the block has gone. `dropWalked` may
+   *  follow. */
+  walkBlock(): boolean {
+    if (this.walked === NONE) return false
+    this.walkedAt = FIRST + randomBelow(this.memory.word(this.walked, COUNT))
+    return this.readWalked()
+  }
+
+  private beginBlock(block: Ref): boolean {
+    this.walked = block
+    if (block === NONE) return false
+    this.walkedAt = FIRST + this.memory.word(block, COUNT) - 1
+    return this.readWalked()
+  }
+
+  private readWalked(): boolean {
+    this.hash = this.memory.word(this.walked, this.walkedAt)
+    return true
+  }
+
+  /** Drops the record just walked to: its key is not there, or has no expiry any more. A block's last one stays unless
+   *  the block is its slot's first. */
+  dropWalked(): void {
+    const memory = this.memory
+    const block = this.walked
+    const count = memory.word(block, COUNT) - 1
+    if (count > 0) {
+      memory.setWord(block, this.walkedAt, memory.word(block, FIRST + count))
+      memory.setWord(block, COUNT, count)
+    } else if (memory.word(this.heads, this.walkedSlot) === block) {
+      memory.setWord(this.heads, this.walkedSlot, memory.word(block, NEXT))
+      memory.free(block)
+      this.blockCount--
+      this.walked = NONE
+    } else return
+    this.count--
   }
 
   /** Bytes of the index's blocks. */

@@ -173,6 +173,13 @@ export class Keyspace {
     if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
   }
 
+  /** A key is being taken out to make room: it is out of the table, and not freed yet. */
+  evicted(db: Database, bytes: Uint8Array, pos: number, len: number): void {
+    this.stats.evicted++
+    if (this.removals !== null) this.removals.evicted(db, bytes, pos, len)
+    if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EVICTED)
+  }
+
   /** Empties one database, or all. When no key is left anywhere the memory is back at once, however much it was; else
    *  it comes back in slices (`reclaim`). */
   flush(db?: Database): void {
@@ -231,6 +238,11 @@ export class Keyspace {
     let count = this.doomed.length
     for (const table of this.condemned) count += table.left
     return count
+  }
+
+  /** Whether `reclaim` would free something. */
+  get canReclaim(): boolean {
+    return this.condemned.length > 0 || this.doomed.length > 0 || this.retired.length > 0
   }
 
   /** Frees one segment's worth of what was flushed, or as much of a large value or an old index; false when nothing is

@@ -87,8 +87,10 @@ export class Memory {
   /** The chunks, as 32-bit words and as bytes. A hoisted view dies when memory may grow or a chunk be released. */
   readonly words: Int32Array[] = []
   readonly bytes: Uint8Array[] = []
-  /** [0] bytes in blocks in use, [1] blocks in use, [2] bytes reserved from the operating system. */
-  private readonly counters = new Float64Array(3)
+  /** [0] bytes in blocks in use, [1] blocks in use, [2] bytes reserved from the operating system, [3] the tripwire. */
+  private readonly counters = new Float64Array([0, 0, 0, Number.POSITIVE_INFINITY])
+  /** Told when the used bytes pass the tripwire, which is then gone. */
+  onTripped: (() => void) | null = null
 
   // By page number (chunk * CHUNK_PAGES + page):
   private pageKind = new Uint8Array(0) // class of the span, PAGE_LARGE, PAGE_FREE
@@ -126,6 +128,17 @@ export class Memory {
   get reservedBytes(): number {
     return this.counters[2]!
   }
+  /** The used bytes above which `onTripped` is told, once. So a limit costs one comparison an allocation. */
+  set tripwire(bytes: number) {
+    this.counters[3] = bytes
+    if (this.counters[0]! > bytes) this.trip()
+  }
+
+  private trip(): void {
+    this.counters[3] = Number.POSITIVE_INFINITY
+    this.onTripped?.()
+  }
+
   /** Bytes of the pages that hold blocks, or lately did. */
   get activeBytes(): number {
     let freePages = 0
@@ -171,6 +184,7 @@ export class Memory {
     if (used === CLASS_BLOCKS[sizeClass]!) this.unlinkSpan(span, sizeClass)
     this.counters[0]! += blockGranules << GRANULE_SHIFT
     this.counters[1]! += 1
+    if (this.counters[0]! > this.counters[3]!) this.trip()
     return ref
   }
 
@@ -316,6 +330,7 @@ export class Memory {
     this.spanUsed[span] = pages
     this.counters[0]! += pages * PAGE_GRANULES * GRANULE
     this.counters[1]! += 1
+    if (this.counters[0]! > this.counters[3]!) this.trip()
     return (span << PAGE_SHIFT) as Ref
   }
 

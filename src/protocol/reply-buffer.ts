@@ -53,13 +53,21 @@ const counts = new Int32Array(SIZES.length)
 /** The lowest each count has been since the last trim: so many were not needed. */
 const spare = new Int32Array(SIZES.length)
 
+/** Bytes of all buffers that there are, used or not. */
+let heldBytes = 0
+
+function make(size: number, pool: number): ReplyBuffer {
+  heldBytes += size
+  return new ReplyBuffer(size, pool)
+}
+
 /** A buffer of at least `size` bytes, its content undefined. */
 export function takeBuffer(size = BUFFER_SIZE): ReplyBuffer {
   let pool = 0
   while (pool < UNKEPT && SIZES[pool]! < size) pool++
-  if (pool === UNKEPT) return new ReplyBuffer(size, UNKEPT)
+  if (pool === UNKEPT) return make(size, UNKEPT)
   const count = counts[pool]!
-  if (count === 0) return new ReplyBuffer(SIZES[pool]!, pool)
+  if (count === 0) return make(SIZES[pool]!, pool)
   counts[pool] = count - 1
   if (count - 1 < spare[pool]!) spare[pool] = count - 1
   const buffer = pools[pool]![count - 1]!
@@ -70,22 +78,26 @@ export function takeBuffer(size = BUFFER_SIZE): ReplyBuffer {
 /** Nobody holds a view of the buffer any more. */
 export function giveBuffer(buffer: ReplyBuffer): void {
   const pool = buffer.pool
-  if (pool === UNKEPT) return release(buffer.bytes)
-  if (counts[pool]! >= KEPT[pool]!) return
+  if (pool === UNKEPT || counts[pool]! >= KEPT[pool]!) {
+    heldBytes -= buffer.bytes.length
+    if (pool === UNKEPT) release(buffer.bytes)
+    return
+  }
   pools[pool]![counts[pool]!++] = buffer
 }
 
 /** Drops some of the buffers that nobody has wanted since the last call: few, for load comes in waves. */
 export function trimBuffers(): void {
   for (let pool = 0; pool < UNKEPT; pool++) {
-    for (let left = Math.ceil(spare[pool]! / TRIM_PARTS); left > 0; left--) pools[pool]![--counts[pool]!] = null
+    for (let left = Math.ceil(spare[pool]! / TRIM_PARTS); left > 0; left--) {
+      pools[pool]![--counts[pool]!] = null
+      heldBytes -= SIZES[pool]!
+    }
     spare[pool] = counts[pool]!
   }
 }
 
-/** Bytes of the buffers that wait to be used. */
-export function pooledBytes(): number {
-  let total = 0
-  for (let pool = 0; pool < UNKEPT; pool++) total += counts[pool]! * SIZES[pool]!
-  return total
+/** Bytes of all buffers, those in use and those that wait to be used. */
+export function bufferBytes(): number {
+  return heldBytes
 }

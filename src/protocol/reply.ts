@@ -81,11 +81,6 @@ export class Reply {
     this.bytes = this.current.bytes
   }
 
-  /** Bytes of the buffer. */
-  get capacity(): number {
-    return this.bytes.length
-  }
-
   /** Bytes written and not taken. */
   get length(): number {
     return this.spilled + this.pos
@@ -158,7 +153,7 @@ export class Reply {
   /** Forgets all that was written. */
   drop(): void {
     this.overflowed = false
-    this.chunks.length = 0
+    for (const chunk of this.chunks.splice(0)) giveBuffer(chunk)
     this.spilled = 0
     this.pos = 0
   }

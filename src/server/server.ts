@@ -59,6 +59,7 @@ import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
 import { followEncodingLimits } from './encoding-limits.ts'
+import { Eviction } from './eviction.ts'
 import { REQUEST_SIZE_MAX } from './input.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
@@ -115,6 +116,7 @@ export class Server {
   readonly stats = new ServerStats()
   readonly vitals: Vitals
   readonly slow: SlowCommands
+  readonly eviction: Eviction
   readonly waiting: Waiting
   readonly transactions: Transactions
   readonly blocking: Blocking
@@ -171,6 +173,7 @@ export class Server {
     this.cron = new Cron(this)
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
+    this.eviction = new Eviction(this)
     this.waiting = new Waiting(this)
     this.blocking.start()
     this.transactions.onTooLong = (session) => {

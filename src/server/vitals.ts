@@ -4,7 +4,7 @@
  * must be sampled (`sample`, a task of the cron), and the one place that sets all of it back (`reset`: CONFIG
  * RESETSTAT). */
 import { KeyspaceStats } from '../keyspace/keyspace.ts'
-import { pooledBytes, trimBuffers } from '../protocol/reply-buffer.ts'
+import { bufferBytes, trimBuffers } from '../protocol/reply-buffer.ts'
 import { ClientBuffers } from './client-buffers.ts'
 import { EventLoop } from './event-loop.ts'
 import { Rates } from './rates.ts'
@@ -35,8 +35,7 @@ export class Vitals {
 
   /** Bytes of the buffers that requests come in through and replies leave by. */
   get trafficBytes(): number {
-    const { bytes, reply } = this.server.wire
-    return bytes.length + reply.capacity + pooledBytes() + this.clientBuffers.bytes
+    return this.server.wire.bytes.length + bufferBytes() + this.clientBuffers.bytes
   }
 
   /** The most that `usedBytes` has been: after every run of commands, and whenever sampled. */
@@ -68,6 +67,7 @@ export class Vitals {
     const { server } = this
     server.dispatcher.resetStatistics()
     server.keyspace.stats = new KeyspaceStats()
+    server.eviction.resetStatistics()
     Object.assign(server.stats, new ServerStats())
     this.loop.reset()
     this.rates.reset()

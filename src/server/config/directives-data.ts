@@ -6,7 +6,6 @@ import {
   ACTED,
   COLLECTIONS,
   DEFRAG,
-  EVICTION,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
@@ -46,12 +45,12 @@ function checkDefrag(on: boolean, around: Surroundings): string | undefined {
 }
 
 export const MEMORY = [
-  memory('maxmemory', [0, UINT64_MAX], 0, EVICTION, SIZE),
-  choice('maxmemory-policy', POLICIES, 'noeviction', EVICTION),
-  integer('maxmemory-samples', [1, INT_MAX], 5, EVICTION),
-  integer('maxmemory-eviction-tenacity', [0, 100], 10, EVICTION),
-  integer('lfu-log-factor', COUNT, 10, EVICTION),
-  integer('lfu-decay-time', COUNT, 1, EVICTION),
+  memory('maxmemory', [0, UINT64_MAX], 0, ACTED, SIZE),
+  choice('maxmemory-policy', POLICIES, 'noeviction', ACTED),
+  integer('maxmemory-samples', [1, INT_MAX], 5, ACTED),
+  integer('maxmemory-eviction-tenacity', [0, 100], 10, ACTED),
+  integer('lfu-log-factor', COUNT, 10, ACTED),
+  integer('lfu-decay-time', COUNT, 1, ACTED),
   integer('active-expire-effort', [1, 10], 1, ACTED),
   bool('lazyfree-lazy-eviction', false, SLICED),
   bool('lazyfree-lazy-expire', false, SLICED),

@@ -38,7 +38,7 @@ function traffic({ stats, vitals, dispatcher }: Server): Fields {
   }
 }
 
-function keys({ keyspace }: Server): Fields {
+function keys({ keyspace, eviction }: Server): Fields {
   const { stats } = keyspace
   return {
     expired_keys: stats.expired,
@@ -47,8 +47,8 @@ function keys({ keyspace }: Server): Fields {
     expire_cycle_cpu_milliseconds: Math.trunc(stats.expireCycleMs),
     evicted_keys: stats.evicted,
     evicted_clients: 0,
-    total_eviction_exceeded_time: 0,
-    current_eviction_exceeded_time: 0,
+    total_eviction_exceeded_time: Math.trunc(eviction.exceededMs),
+    current_eviction_exceeded_time: Math.trunc(eviction.exceedingMs),
     keyspace_hits: stats.hits,
     keyspace_misses: stats.misses,
   }
