@@ -13,6 +13,7 @@ import { seededRandom } from './statistics.ts'
 import type { Suite } from './suite.ts'
 import { measure, type ThroughputTest } from './throughput.ts'
 import { present } from './throughput-report.ts'
+import { transactionsSuite } from './transactions.ts'
 
 const DEPTHS = [1, 16, 100]
 const SEED = 20_240_601
@@ -97,6 +98,7 @@ export const SUITES: readonly Suite[] = [
   heapSuite,
   gcSuite,
   decoderSuite,
+  transactionsSuite,
 ]
 
 function emptied(key: string): (server: Server) => Promise<void> {
