@@ -19,6 +19,16 @@ export const BATCH_MAX = 64
 /** Further requests are not decoded ahead once the batch has so many arguments. */
 const ARGUMENTS_MAX = 1024
 
+/** What is known of a request's key: nothing; its hash; its hash, which is that of the key before it. */
+const Hint = { NONE: 0, READ_AHEAD: 1, REPEATED: 2 } as const
+
+/** Whether two keys are the same. Those of one application mostly differ in their last bytes. */
+function isSame(bytes: Uint8Array, pos: number, otherPos: number, len: number): boolean {
+  let off = len - 1
+  while (off >= 0 && bytes[pos + off] === bytes[otherPos + off]) off--
+  return off < 0
+}
+
 export class Batch {
   count = 0
   isCut = false
@@ -42,7 +52,7 @@ export class Batch {
     this.firsts[index] = decoder.first
     this.argcs[index] = decoder.argc
     this.ends[index] = decoder.at
-    this.hinted[index] = 0
+    this.hinted[index] = Hint.NONE
     decoder.first += decoder.argc
     return this.count < BATCH_MAX && decoder.first < ARGUMENTS_MAX
   }
@@ -65,19 +75,27 @@ export class Batch {
     const { bytes, pos, len } = decoder
     const { firsts, argcs, hashes, hinted, commands } = this
     let sink = 0
+    let keyPos = 0
+    let keyLen = -1
+    let hash = 0
     for (let index = 0; index < this.count; index++) {
       const first = firsts[index]!
       const command = this.table.lookup(bytes, pos[first]!, len[first]!)
       commands[index] = command
       if (command === undefined || command.firstKey === 0 || argcs[index]! <= command.firstKey) continue
       const key = first + command.firstKey
-      const hash = hashBytes(bytes, pos[key]!, len[key]!)
+      if (len[key] === keyLen && isSame(bytes, pos[key]!, keyPos, keyLen)) hinted[index] = Hint.REPEATED
+      else {
+        keyPos = pos[key]!
+        keyLen = len[key]!
+        hash = hashBytes(bytes, keyPos, keyLen)
+        hinted[index] = Hint.READ_AHEAD
+        sink ^= table.prefetchBucket(root, hash)
+      }
       hashes[index] = hash
-      hinted[index] = 1
-      sink ^= table.prefetchBucket(root, hash)
     }
     for (let index = 0; index < this.count; index++) {
-      if (hinted[index] === 1) sink ^= table.prefetchEntry(root, hashes[index]!)
+      if (hinted[index] === Hint.READ_AHEAD) sink ^= table.prefetchEntry(root, hashes[index]!)
     }
     this.sink = sink ^ memory.words.length
   }
@@ -95,7 +113,7 @@ export class Batch {
       len[argument] = decoder.len[first + argument]!
     }
     const keyspace = call.keyspace
-    if (this.hinted[index] === 1) {
+    if (this.hinted[index] !== Hint.NONE) {
       const command = this.commands[index]!
       call.command = command
       keyspace.hintPos = pos[command.firstKey]!
