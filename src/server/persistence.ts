@@ -10,7 +10,7 @@ import { Hint } from '../persistence/rdb/image.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError, RdbReader } from '../persistence/rdb/reader.ts'
 import { RdbSaver } from '../persistence/rdb/saver.ts'
-import { ValueFormats } from '../persistence/rdb/values.ts'
+import type { ValueFormats } from '../persistence/rdb/values.ts'
 import { RdbWriter, type Sink } from '../persistence/rdb/writer.ts'
 import { REDIS_VERSION } from './config/load.ts'
 import { errorText, toBytes, toText } from './config/text.ts'
@@ -36,7 +36,7 @@ export class Persistence {
 
   constructor(server: Server) {
     this.server = server
-    this.formats = new ValueFormats(server.keyspace)
+    this.formats = server.formats
   }
 
   /** Whether there are save points: then a shutdown saves. */
@@ -176,8 +176,9 @@ export class Persistence {
 
   private loadFrom(source: FileSource, replace: boolean): boolean {
     const { config, keyspace, log } = this.server
-    const checksum = config.bool('rdbchecksum')
+    const checksum = config.bool('rdbchecksum') && !this.server.payloads.skipChecksum
     const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
+    reader.thorough = config.choice('sanitize-dump-payload') === 'yes'
     const keyDelay = config.number('key-load-delay')
     const { functions } = this
     const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay, functions })

@@ -13,6 +13,7 @@ import { keyCommands } from '../commands/keys.ts'
 import { keyExpiryCommands } from '../commands/keys-expiry.ts'
 import { keyMoveCommands } from '../commands/keys-move.ts'
 import { objectCommands } from '../commands/keys-object.ts'
+import { payloadCommands } from '../commands/keys-payload.ts'
 import { keyScanCommands } from '../commands/keys-scan.ts'
 import { lcsCommands } from '../commands/lcs.ts'
 import { listCommands } from '../commands/lists.ts'
@@ -34,6 +35,8 @@ import { zsetRangeCommands } from '../commands/zsets-ranges.ts'
 import { zsetWalkCommands } from '../commands/zsets-walks.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
+import { Payloads } from '../persistence/rdb/payload.ts'
+import { ValueFormats } from '../persistence/rdb/values.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
@@ -120,6 +123,9 @@ export class Server {
   readonly waiting: Waiting
   readonly transactions: Transactions
   readonly blocking: Blocking
+  /** How values are written and read: in files, and on their own. */
+  readonly formats: ValueFormats
+  readonly payloads: Payloads
   readonly persistence: Persistence
   readonly shutdown: Shutdown
   readonly authentication: Authentication
@@ -150,6 +156,8 @@ export class Server {
     this.log = options.log
     this.exit = options.exit
     this.keyspace = new Keyspace(this.config.number('databases'))
+    this.formats = new ValueFormats(this.keyspace)
+    this.payloads = new Payloads(this.keyspace, this.formats)
     this.blocking = new Blocking(this)
     this.transactions = new Transactions(this.keyspace)
     for (const commands of this.families()) this.table.register(commands)
@@ -218,6 +226,7 @@ export class Server {
       keyExpiryCommands,
       keyScanCommands,
       keyMoveCommands,
+      payloadCommands(this.payloads),
       objectCommands,
       databaseCommands,
       selectCommands,
@@ -263,6 +272,7 @@ export class Server {
     config.onChange('maxmemory-policy', followPolicy)
     config.onChange('lfu-log-factor', () => (keyspace.clock.lfuLogFactor = config.number('lfu-log-factor')))
     config.onChange('lfu-decay-time', () => (keyspace.clock.lfuDecayMinutes = config.number('lfu-decay-time')))
+    config.onChange('rdbcompression', () => (this.payloads.options.compression = config.bool('rdbcompression')))
     followEncodingLimits(config, keyspace)
     config.onChange('latency-tracking', () => (dispatcher.statistics.tracking = config.bool('latency-tracking')))
     config.onChange('hz', () => this.cron.setRate(config.number('hz')))

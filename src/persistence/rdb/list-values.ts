@@ -104,6 +104,7 @@ class ListBuilder {
     reader.head()
     if (kind === NodeKind.PLAIN) return this.appendPlain(root, reader)
     reader.take()
+    if (reader.thorough) reader.examined++
     const count = validateListpack(reader.bytes, reader.pos, reader.len)
     if (count < 0) reader.refuse('A listpack is not sound')
     this.checkCount(root, count, reader)

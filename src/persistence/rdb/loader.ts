@@ -22,12 +22,10 @@ import {
 } from './format.ts'
 import type { FunctionStore } from './functions.ts'
 import type { RdbReader } from './reader.ts'
-import type { LoadedKey, ValueFormats } from './values.ts'
+import { hintedAccess, type LoadedKey, type ValueFormats } from './values.ts'
 
 /** Room for keys that is kept; a longer key's lasts as long as it is being loaded. */
 const KEY_SIZE = 64 * 1024
-/** Seconds of idleness that the clock can tell. */
-const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
 const NO_EXPIRY = -1
 /** Entries that are added to a database together: so many reads of its table are under way at once. */
 const HELD_MAX = 32
@@ -110,7 +108,7 @@ export class RdbLoader {
         this.expiry = reader.int32() * 1000
         return true
       case Opcode.IDLE:
-        this.idleSeconds = Math.min(reader.length(), IDLE_SECONDS_MAX)
+        this.idleSeconds = reader.length()
         return true
       case Opcode.FREQ:
         this.frequency = reader.byte()
@@ -237,7 +235,7 @@ export class RdbLoader {
       this.expiredCount++
     } else {
       const fresh = keyspace.entries.freshAccess
-      keyspace.entries.freshAccess = this.access(fresh)
+      keyspace.entries.freshAccess = hintedAccess(keyspace.clock, this.idleSeconds, this.frequency, fresh)
       const entry = format.load(rdbType, reader, key, expiry === NO_EXPIRY ? undefined : expiry)
       keyspace.entries.freshAccess = fresh
       this.part = '' // another key may turn out to be there twice
@@ -309,13 +307,6 @@ export class RdbLoader {
     }
     db.insert(entry)
     this.loadedCount++
-  }
-
-  /** The access word that the key's hints say, `fresh` where there is none that the policy wants. */
-  private access(fresh: number): number {
-    const { clock } = this.keyspace
-    if (clock.lfu) return this.frequency >= 0 ? clock.withFrequency(this.frequency) : fresh
-    return this.idleSeconds >= 0 ? clock.idleSince(this.idleSeconds * 1000) : fresh
   }
 
   private finish(): void {

@@ -36,7 +36,9 @@ export class PackedReader {
     if (count === 0) return NONE
     if (pairs && count % 2 !== 0) reader.refuse('A listpack has a member without a value')
     const root = this.listpacks.fromBytes(bytes, pos, len)
-    if (reader.thorough) this.refuseDuplicates(root, count, pairs, reader)
+    if (!reader.thorough) return root
+    reader.examined++
+    this.refuseDuplicates(root, count, pairs, reader)
     return root
   }
 

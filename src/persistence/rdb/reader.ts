@@ -50,11 +50,11 @@ export const Form = { PLAIN: 0, INTEGER: 1, PACKED: 2 } as const
 export type Form = (typeof Form)[keyof typeof Form]
 
 export class RdbReader {
-  private readonly source: Source
+  private source: Source
   private readonly checked: boolean
   /** The longest string that may come. */
   private readonly stringLenMax: number
-  private readonly buffer: Uint8Array
+  private buffer: Uint8Array
   private at = 0
   private end = 0
   /** Offset of the buffer's first byte in the source. */
@@ -69,6 +69,8 @@ export class RdbReader {
   lengthLow = 0
   /** Look also for what is not wrong with the form, but with the sense: members that are there twice. */
   thorough = false
+  /** Listpacks and intsets that were looked at so. */
+  examined = 0
   // What `head` found.
   form: Form = Form.PLAIN
   /** Bytes of the string. */
@@ -88,6 +90,16 @@ export class RdbReader {
     this.stringLenMax = stringLenMax
     this.buffer = new Uint8Array(bufferSize)
     this.bytes = this.digits
+  }
+
+  /** Reads `len` bytes where they lie, instead of what it read so far. */
+  restart(bytes: Uint8Array, pos: number, len: number): void {
+    this.source = { size: len, read: () => 0 }
+    this.buffer = bytes
+    this.base = -pos
+    this.at = pos
+    this.end = pos + len
+    this.summed = pos
   }
 
   /** Bytes read so far. */
@@ -265,6 +277,7 @@ export class RdbReader {
   /** Makes `len` bytes, at most the buffer's size, lie in the buffer from `at` on. */
   private fill(len: number): void {
     const { buffer, source } = this
+    if (this.end - this.at < len && len > this.remaining) throw new RdbError('Unexpected EOF', source.size)
     this.sum()
     buffer.copyWithin(0, this.at, this.end)
     this.base += this.at

@@ -80,6 +80,7 @@ class SetLoader {
     reader.head()
     reader.take()
     const { bytes, pos, len } = reader
+    if (reader.thorough) reader.examined++
     if (!validateIntset(bytes, pos, len)) reader.refuse('An intset is not sound')
     return this.intsets.fromBytes(bytes, pos, len)
   }

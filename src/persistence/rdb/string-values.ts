@@ -11,7 +11,8 @@ import { Form, type RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
 import type { RdbWriter } from './writer.ts'
 
-export function stringValues({ entries, strings }: Keyspace): ValueFormat {
+export function stringValues(keyspace: Keyspace): ValueFormat {
+  const { entries, strings } = keyspace
   // A snapshot saves in the midst of commands: what they have located must stay located.
   const saved = new Strings(entries)
 
@@ -26,7 +27,12 @@ export function stringValues({ entries, strings }: Keyspace): ValueFormat {
     if (reader.form === Form.INTEGER) return strings.makeInteger(key.bytes, 0, key.len, reader.value, expiry)
     if (reader.len <= INT64_LEN_MAX) return loadShort(reader, key, expiry)
     const entry = strings.make(key.bytes, 0, key.len, reader.len, expiry)
-    reader.takeInto(strings.bytes, strings.pos)
+    try {
+      reader.takeInto(strings.bytes, strings.pos)
+    } catch (error) {
+      keyspace.freeEntry(entry)
+      throw error
+    }
     return entry
   }
 

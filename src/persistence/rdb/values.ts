@@ -3,6 +3,7 @@
  * A type that is added to the keyspace adds its record here. Of the RDB types that have one meaning, it writes the one
  * that the oldest Redis of interest reads, and reads them all. */
 
+import type { AccessClock } from '../../keyspace/access.ts'
 import type { Type } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import type { Int64 } from '../../lib/int64.ts'
@@ -32,6 +33,16 @@ export interface ValueFormat {
   load(rdbType: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref
   /** Passes over a value. */
   skip(rdbType: number, reader: RdbReader): void
+}
+
+/** Seconds of idleness that the clock can tell. */
+const IDLE_SECONDS_MAX = Math.floor(2 ** 32 / 1000)
+
+/** The access word of a key of which is known how long it has been idle, or how often it was used (negative: that is
+ *  not known); `fresh` if it is not what the policy goes by. */
+export function hintedAccess(clock: AccessClock, idleSeconds: number, frequency: number, fresh: number): number {
+  if (clock.lfu) return frequency >= 0 ? clock.withFrequency(frequency) : fresh
+  return idleSeconds >= 0 ? clock.idleSince(Math.min(idleSeconds, IDLE_SECONDS_MAX) * 1000) : fresh
 }
 
 export class ValueFormats {

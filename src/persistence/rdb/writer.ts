@@ -184,6 +184,11 @@ export class RdbWriter {
     this.handOver()
   }
 
+  /** Hands over what has been written, though the chunk is not full. */
+  flush(): void {
+    this.handOver()
+  }
+
   private makeRoom(len: number): void {
     if (this.pos + len > this.chunk.length) this.handOver()
   }

@@ -62,6 +62,11 @@ function setActiveExpire(call: Call, { cron, background }: Server): void {
   call.reply.ok()
 }
 
+function setSkipChecksum(call: Call, { payloads }: Server): void {
+  payloads.skipChecksum = isOn(call)
+  call.reply.ok()
+}
+
 function pauseCron(call: Call, { cron }: Server): void {
   cron.paused = isOn(call)
   call.reply.ok()
@@ -187,7 +192,12 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
     run: setActiveExpire,
   },
   'SET-DISABLE-DENY-SCRIPTS': { args: '<0|1>', count: 1, summary: 'Accepted: there are no scripts.', run: accepted },
-  'SET-SKIP-CHECKSUM-VALIDATION': { args: '<0|1>', count: 1, summary: 'Accepted: nothing is loaded.', run: accepted },
+  'SET-SKIP-CHECKSUM-VALIDATION': {
+    args: '<0|1>',
+    count: 1,
+    summary: 'Whether checksums of files and of RESTORE are left unread.',
+    run: setSkipChecksum,
+  },
   SLEEP: { args: '<seconds>', count: 1, summary: 'Stops the server for a while.', run: sleep },
   VERIFY: { count: 0, summary: 'Checks every structure in memory; ends the server if one is broken.', run: verify },
 }

@@ -11,6 +11,7 @@ import {
   NO_REHASH,
   NOTIFICATIONS,
   REPLICATION,
+  RESTORE_EXAMINES,
   SCRIPTING,
   SLICED,
 } from './effects.ts'
@@ -94,5 +95,5 @@ export const COMMANDS = [
   integer('busy-reply-threshold', LONG, 5000, SCRIPTING, { alias: 'lua-time-limit' }),
   // Not of 7.2 any more: 7.0's test suite sets it.
   bool('lua-enable-deprecated-api', false, SCRIPTING, { flags: IMMUTABLE | HIDDEN }),
-  choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', COLLECTIONS),
+  choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', RESTORE_EXAMINES),
 ] as const

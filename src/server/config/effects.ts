@@ -35,6 +35,9 @@ export const NOTIFICATIONS = accepted('keyspace notifications are not built yet'
 export const LOADING_CLIENTS = accepted('clients are served only when all data has been loaded, as yet')
 export const REPLICATION = accepted('replication is not built yet')
 export const REPLICATION_LINK = refused('replication is not built yet')
+export const RESTORE_EXAMINES = partial(
+  'RESTORE examines values thoroughly in any case, the loading of files with `yes`',
+)
 export const SAVE_POINTS = partial('the data is saved at shutdown, but not in the background yet')
 export const SCRIPTING = accepted('scripting is not built yet')
 export const TLS = accepted('TLS is not built yet')

@@ -54,11 +54,11 @@ function keys({ keyspace, eviction }: Server): Fields {
   }
 }
 
-function loop({ stats, vitals, dispatcher, authentication }: Server): Fields {
+function loop({ stats, vitals, dispatcher, authentication, payloads }: Server): Fields {
   return {
     unexpected_error_replies: 0,
     total_error_replies: dispatcher.statistics.totalErrors,
-    dump_payload_sanitizations: 0,
+    dump_payload_sanitizations: payloads.examined,
     total_reads_processed: stats.reads,
     total_writes_processed: stats.writes,
     io_threaded_reads_processed: 0,

@@ -1,0 +1,149 @@
+/* Payloads for RESTORE: sound ones of every type, put together at random, and changed at random. What comes of each is
+ * a value that is sound, or nothing; and when all have been freed, no memory is missing. */
+import { strict as assert } from 'node:assert'
+import { Keyspace } from '../../src/keyspace/keyspace.ts'
+import { Crc64 } from '../../src/lib/crc64.ts'
+import { Random } from '../../src/lib/random.ts'
+import { NONE } from '../../src/memory/memory.ts'
+import { Payloads } from '../../src/persistence/rdb/payload.ts'
+import { ValueFormats } from '../../src/persistence/rdb/values.ts'
+import { bytesOf, listpackOf, medium, short, ziplistOf } from '../unit/persistence/rdb/support.ts'
+
+const MB = 1024 * 1024
+
+/** The payload that a type's number and what follows it make. */
+export function payloadOf(content: Uint8Array, version = 10): Uint8Array {
+  const bytes = new Uint8Array(content.length + 10)
+  bytes.set(content)
+  bytes[content.length] = version
+  const sum = new Crc64()
+  sum.update(bytes, 0, content.length + 2)
+  sum.write(bytes, content.length + 2)
+  return bytes
+}
+
+const letters = (random: Random, len: number): string =>
+  Array.from({ length: len }, () => String.fromCharCode(97 + random.below(26))).join('')
+
+/** Elements, no two of them alike unless they are numbers. */
+const elements = (random: Random, count: number): string[] =>
+  Array.from({ length: count }, (_, index) =>
+    random.below(3) === 0 ? String(index * 7) : `${index}${letters(random, 1 + random.below(30))}`,
+  )
+
+const packed = (text: string): string => (text.length < 64 ? short(text) : medium(text))
+const word = (text: string): string => short(text.slice(0, 60))
+const length = (count: number): string =>
+  count < 64 ? String.fromCharCode(count) : String.fromCharCode(0x40 | (count >>> 8), count & 255)
+
+/** An element as a listpack has it, and as a ziplist has it. */
+const inListpack = (text: string): string => {
+  const number = Number(text)
+  return String(number) === text && number < 128 ? String.fromCharCode(number) : `${chr(0x80 | text.length)}${text}`
+}
+const inZiplist = (text: string): string => `${chr(text.length)}${text}`
+const chr = (code: number): string => String.fromCharCode(code)
+
+/** Members with scores that ascend. */
+function scored(random: Random, count: number): string[] {
+  let score = 0
+  return elements(random, count).flatMap((member) => {
+    score += 1 + random.below(3)
+    return [member, random.below(2) === 0 ? String(score) : `${score}.5`]
+  })
+}
+
+function quicklist(random: Random): string {
+  const nodes = 1 + random.below(4)
+  const text = Array.from({ length: nodes }, () =>
+    random.below(4) === 0
+      ? `\x01${packed(letters(random, 200))}`
+      : `\x02${packed(listpackOf(elements(random, 1 + random.below(20)).map(inListpack)))}`,
+  )
+  return length(nodes) + text.join('')
+}
+
+/** What a payload of each type may consist of. */
+const MAKERS: readonly ((random: Random, count: number) => string)[] = [
+  (random, count) => `\x00${packed(letters(random, count * 3))}`,
+  (random) => `\x00\xc2${letters(random, 4)}`,
+  () => '\x00\xc3\x06\x1e\x01aa\xe0\x13\x00',
+  (random, count) => `\x01${length(count)}${elements(random, count).map(word).join('')}`,
+  (random, count) => `\x02${length(count)}${elements(random, count).map(word).join('')}`,
+  (random, count) => `\x03${length(count)}${scored(random, count).map(word).join('')}`,
+  (random, count) =>
+    `\x05${length(count)}${elements(random, count)
+      .map((member) => word(member) + letters(random, 7).concat('@'))
+      .join('')}`,
+  (random, count) =>
+    `\x04${length(count)}${elements(random, count * 2)
+      .map(word)
+      .join('')}`,
+  (random, count) => {
+    const fields = elements(random, count * 2).map((text, index) => chr(text.length) + (index % 2 ? '\0' : '') + text)
+    return `\x09${packed(`${chr(count)}${fields.join('')}\xff`)}`
+  },
+  (random, count) => `\x0a${packed(ziplistOf(elements(random, count).map(inZiplist)))}`,
+  (random, count) => {
+    const integers = Array.from({ length: count }, (_, index) => chr(random.below(256)) + chr(index))
+    return `\x0b${packed(`\x02\0\0\0${chr(count)}\0\0\0${integers.join('')}`)}`
+  },
+  (random, count) => `\x0c${packed(ziplistOf(scored(random, count).map(inZiplist)))}`,
+  (random, count) => `\x0d${packed(ziplistOf(elements(random, count * 2).map(inZiplist)))}`,
+  (random, count) => `\x0e\x01${packed(ziplistOf(elements(random, count).map(inZiplist)))}`,
+  (random, count) => `\x10${packed(listpackOf(elements(random, count * 2).map(inListpack)))}`,
+  (random, count) => `\x11${packed(listpackOf(scored(random, count).map(inListpack)))}`,
+  (random) => `\x12${quicklist(random)}`,
+  (random, count) => `\x14${packed(listpackOf(elements(random, count).map(inListpack)))}`,
+]
+
+/** Changes, cuts or repeats some of the bytes. */
+function mutate(random: Random, bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  const way = random.below(10)
+  if (way === 0) return copy.slice(0, 1 + random.below(copy.length))
+  if (way === 1) {
+    const from = random.below(copy.length)
+    const to = from + random.below(Math.min(20, copy.length - from))
+    return Uint8Array.of(...copy.slice(0, to), ...copy.slice(from))
+  }
+  for (let left = random.below(4); left >= 0; left--) {
+    const at = random.below(copy.length)
+    copy[at] = [random.below(256), copy[at]! ^ (1 << random.below(8)), 0xff, 0, 0x80, 0xfe][random.below(6)]!
+  }
+  return copy
+}
+
+/** Restores so many payloads, most of them changed; answers how many were values. Throws when something is wrong. */
+export function fuzzPayloads(seed: number, cases: number): { values: number } {
+  const random = new Random(seed)
+  const keyspace = new Keyspace(1)
+  const payloads = new Payloads(keyspace, new ValueFormats(keyspace))
+  const key = bytesOf('key')
+  const empty = keyspace.memory.usedBytes
+  let values = 0
+  for (let index = 0; index < cases; index++) {
+    const content = bytesOf(MAKERS[random.below(MAKERS.length)]!(random, 1 + random.below(20)))
+    const isSound = random.below(10) === 0
+    const payload = payloadOf(isSound ? content : mutate(random, content))
+    const note = `seed ${seed}, case ${index}: ${Buffer.from(payload).toString('hex')}`
+    assert(payloads.isSound(payload, 0, payload.length), note)
+    const entry = payloads.restore(payload, 0, payload.length, key, 0, key.length, undefined, -1, -1)
+    assert(entry !== NONE || !isSound, `a sound payload is no value. ${note}`)
+    assert(keyspace.memory.usedBytes < empty + 8 * MB, `a short payload takes a lot of memory. ${note}`)
+    if (entry === NONE) {
+      while (keyspace.reclaim()) {}
+      assert.equal(keyspace.memory.usedBytes, empty, `blocks are left behind. ${note}`)
+      continue
+    }
+    values++
+    keyspace.kindOf(entry).verify(entry)
+    assert(payloads.dump(entry), note)
+    keyspace.freeEntry(entry)
+    while (keyspace.reclaim()) {}
+  }
+  while (keyspace.reclaim()) {}
+  assert.equal(keyspace.memory.usedBytes, empty, `blocks were left behind (seed ${seed})`)
+  keyspace.verify()
+  return { values }
+}
