@@ -54,7 +54,7 @@ function expireIn(call: Call, unit: ExpiryUnit): void {
   const entry = call.db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1))
   if (entry === NONE || (conditions !== 0 && !allows(call, conditions, entry, due))) return call.reply.integer(0)
   const { effects } = call
-  if (compareInt64(due, call.keyspace.now) <= 0) {
+  if (compareInt64(due, call.keyspace.now) <= 0 && !call.keyspace.keepsExpired) {
     call.db.remove(entry)
     call.changed(1, Event.DEL)
     if (effects.listening) effects.begin(call, 2).word(effects.expiryWord).argument(call, 1)

@@ -171,7 +171,7 @@ function getex(call: Call): void {
   replyString(call, found)
   const due = expiry.due
   const { effects } = call
-  if (due !== undefined && compareInt64(due, call.keyspace.now) <= 0) {
+  if (due !== undefined && compareInt64(due, call.keyspace.now) <= 0 && !call.keyspace.keepsExpired) {
     call.db.remove(found)
     call.changed(1, Event.DEL)
     if (effects.listening) effects.begin(call, 2).word(effects.expiryWord).argument(call, 1)

@@ -219,7 +219,7 @@ export class Database {
   }
 
   private isDue(entry: Ref): boolean {
-    return toNumber(this.keyspace.entries.expiry(entry)) < this.keyspace.now
+    return toNumber(this.keyspace.entries.expiry(entry)) < this.keyspace.dueBefore
   }
 
   private expire(entry: Ref, bytes: Uint8Array, pos: number, len: number): void {
@@ -285,7 +285,7 @@ export class Database {
   expireNext(): boolean {
     const { table, entries, now } = this.keyspace
     if (this.rebuiltTo !== SCAN_END) return this.rebuildNext()
-    if (this.index === null) return false
+    if (this.index === null || this.keyspace.keepsExpired) return false
     if (this.index.isFarBehind(now)) {
       this.rebuildIndex()
       return true

@@ -89,6 +89,10 @@ export class Keyspace {
   hintPos = -1
   hintBytes: Uint8Array | null = null
   hintHash = 0
+  /** What is due before this is past its time: `now`, but while `keepsExpired`. */
+  dueBefore = 0
+  /** Keys past their time stay, and can be read and written: what is being replayed was done while they were there. */
+  keepsExpired = false
   /** Lookups leave access words alone (CLIENT NO-TOUCH). */
   noTouch = false
   /** Keys past their time read as missing but stay (CLIENT PAUSE, and a replica's way). */
@@ -133,8 +137,15 @@ export class Keyspace {
 
   setTime(nowMs: number): void {
     this.now = nowMs
+    this.dueBefore = this.keepsExpired ? Number.NEGATIVE_INFINITY : nowMs
     this.clock.tick(nowMs)
     this.entries.freshAccess = this.clock.fresh()
+  }
+
+  /** Begins, or ends, to keep keys that are past their time. */
+  keepExpired(kept: boolean): void {
+    this.keepsExpired = kept
+    this.setTime(this.now)
   }
 
   listen(listener: ChangeListener): void {

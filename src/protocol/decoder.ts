@@ -88,6 +88,11 @@ export class Decoder {
     return this.decodeArguments(bytes, end)
   }
 
+  /** Whether a request has been begun. */
+  get isMidway(): boolean {
+    return this.wanted !== 0
+  }
+
   private decodeArguments(bytes: Uint8Array, end: number): number {
     const first = this.first
     const wanted = first + this.wanted

@@ -230,7 +230,7 @@ export class RdbLoader {
     this.part = 'value'
     if (format === undefined) this.refuseType(rdbType)
     const { expiry } = this
-    if (expiry !== NO_EXPIRY && toNumber(expiry) < keyspace.now) {
+    if (expiry !== NO_EXPIRY && toNumber(expiry) < keyspace.dueBefore) {
       format.skip(rdbType, reader)
       this.expiredCount++
     } else {

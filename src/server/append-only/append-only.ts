@@ -1,0 +1,233 @@
+/* The append-only file: everything that changes the data is written down, so that it can be done again.
+ *
+ *   effects of commands ─► buffer ─► (end of the turn) file ─► disk
+ *
+ *   OFF        appendonly no
+ *   ON         what is done is in the base file and the incremental files that the manifest lists
+ *   WAITING    appendonly yes was set while the server ran: the first base file is being written; what is done meanwhile
+ *              goes to a temporary incremental file, and both become valid together
+ *
+ * Replies leave only after `beforeSending`: with appendfsync always, what they acknowledge is on disk then. */
+import * as nodeFs from 'node:fs'
+import type { EffectListener } from '../../commands/effects.ts'
+import { Manifest } from '../../persistence/aof/manifest.ts'
+import { AofWriter, type SyncPolicy, type WriterHost } from '../../persistence/aof/writer.ts'
+import { errorText, toText } from '../config/text.ts'
+import type { Server } from '../server.ts'
+import { AofDirectory, type AofFileSystem, Persisted } from './directory.ts'
+import { AofLoading, Loaded, type Steps } from './loading.ts'
+
+export const AofState = { OFF: 0, ON: 1, WAITING: 2 } as const
+export type AofState = (typeof AofState)[keyof typeof AofState]
+
+export class AppendOnly implements EffectListener, WriterHost {
+  state: AofState = AofState.OFF
+  readonly writer: AofWriter
+  readonly directory: AofDirectory
+  manifest = new Manifest()
+  /** Bytes of all files that the manifest lists, less what has been written since (`writer.written`). */
+  private sizeBefore = 0
+  /** Bytes after the last rewrite, or of the base file. */
+  baseSize = 0
+  private failed = false
+  private lastRetry = 0
+  private readonly server: Server
+
+  constructor(server: Server, fs: AofFileSystem = nodeFs) {
+    this.server = server
+    this.directory = new AofDirectory(server.config, server.log, fs)
+    this.writer = new AofWriter(fs, this)
+    this.followConfig()
+    server.cron.every((now) => this.tick(now))
+    server.outbox.beforeFlush = () => this.beforeSending()
+  }
+
+  private followConfig(): void {
+    const { config, dispatcher } = this.server
+    const { writer } = this
+    const { effects } = dispatcher
+    config.onChange('appendfsync', () => (writer.policy = config.choice('appendfsync') as SyncPolicy))
+    config.onChange('no-appendfsync-on-rewrite', () => {
+      writer.sparesRewrites = config.bool('no-appendfsync-on-rewrite')
+    })
+    config.onChange('aof-timestamp-enabled', () => (writer.buffer.timestamps = config.bool('aof-timestamp-enabled')))
+    config.onChange('lazyfree-lazy-expire', () => (effects.lazyExpire = config.bool('lazyfree-lazy-expire')))
+    config.onChange('lazyfree-lazy-eviction', () => (effects.lazyEviction = config.bool('lazyfree-lazy-eviction')))
+    config.onChange('lazyfree-lazy-server-del', () => (effects.lazyDelete = config.bool('lazyfree-lazy-server-del')))
+  }
+
+  get isOn(): boolean {
+    return this.state !== AofState.OFF
+  }
+
+  /** Bytes of all files. */
+  get size(): number {
+    return this.sizeBefore + this.writer.written
+  }
+  set size(bytes: number) {
+    this.sizeBefore = bytes - this.writer.written
+  }
+
+  // What has been done.
+
+  take(dbIndex: number, bytes: Uint8Array, pos: number, len: number): void {
+    this.writer.buffer.add(dbIndex, this.server.keyspace.now, bytes, pos, len)
+  }
+  begin(): void {
+    this.writer.buffer.begin(this.server.keyspace.now)
+  }
+  end(): void {
+    this.writer.buffer.end()
+  }
+
+  /** Everything that has been done is in the buffer, but for what the running command does. */
+  get hasUnwritten(): boolean {
+    return this.writer.buffer.length > 0
+  }
+
+  /** Sees to it that replies may leave; false if they must not: then the server is about to end. */
+  beforeSending(): boolean {
+    if (this.state === AofState.OFF) return true
+    this.server.dispatcher.effects.settle()
+    if (this.writer.buffer.length === 0) return !this.failed
+    return this.flush(false)
+  }
+
+  /** Writes what waits, and syncs it as configured. */
+  flush(force: boolean): boolean {
+    if (this.failed) return false
+    return this.writer.flush(force, this.server.keyspace.now)
+  }
+
+  private tick(now: number): void {
+    if (this.state === AofState.OFF) return
+    this.server.dispatcher.effects.settle()
+    const seconds = Math.floor(now / 1000)
+    if (this.writer.writeError !== null && seconds === this.lastRetry) return
+    this.lastRetry = seconds
+    this.flush(false)
+  }
+
+  // For the writer.
+
+  info(message: string): void {
+    this.server.log.info(message)
+  }
+  warn(message: string): void {
+    this.server.log.warn(message)
+  }
+  describe(error: NodeJS.ErrnoException): string {
+    return errorText(error)
+  }
+  fatal(message: string): void {
+    this.server.log.warn(message)
+    this.failed = true
+    this.server.exit(1)
+    this.server.close()
+  }
+  get isWatched(): boolean {
+    return this.server.slow.latency.threshold > 0
+  }
+  took(event: string, ms: number): void {
+    this.server.slow.latency.note(event, ms)
+  }
+  get isSaving(): boolean {
+    return false
+  }
+  synced(): void {}
+
+  // At the start.
+
+  /** Reads all files, in steps; false if the server must not go on. Why is in the log. */
+  *restore(): Steps<boolean> {
+    const { log } = this.server
+    const start = performance.now()
+    const manifest = this.directory.readManifest()
+    if (manifest === null) return false
+    this.manifest = manifest
+    if (!this.upgrade()) return false
+    const loading = new AofLoading(this.server, this.directory, manifest)
+    const loaded = yield* loading.run()
+    if (loaded === Loaded.FAILED) {
+      log.warn('Fatal error loading the DB, check server logs. Exiting.')
+      return false
+    }
+    if (loaded !== Loaded.NOTHING) {
+      log.info(`DB loaded from append only file: ${((performance.now() - start) / 1000).toFixed(3)} seconds`)
+    }
+    this.size = loading.totalBytes
+    this.baseSize = loading.baseBytes
+    return true
+  }
+
+  /** The one file that servers before Redis 7.0 wrote becomes the base file. */
+  private upgrade(): boolean {
+    const { directory, manifest } = this
+    const { prefix } = directory
+    if (!directory.exists(prefix, true)) return true
+    const isEmpty = manifest.files.length === 0
+    const isHalfDone = manifest.base?.name === prefix && manifest.incremental.length === 0 && !directory.exists(prefix)
+    if (!isEmpty && !isHalfDone) return true
+    if (!directory.create()) return false
+    manifest.base = { name: prefix, seq: 1 }
+    manifest.baseSeq = 1
+    manifest.dirty = true
+    if (directory.persist(manifest) !== Persisted.YES) return false
+    const names = `${toText(prefix)} into dir ${directory.shownName}`
+    const move = () => directory.fs.renameSync(directory.path(prefix, true), directory.path(prefix))
+    if (!directory.attempt(move, `Error trying to move the old AOF file ${names}`)) return false
+    const where = `(${toText(prefix)}) into the AOF directory (${directory.shownName})`
+    this.server.log.info(`Successfully migrated an old-style AOF file ${where}.`)
+    return true
+  }
+
+  /** Begins to write after what was loaded; false if the server must not go on. */
+  start(): boolean {
+    const { directory, manifest } = this
+    const { log, config, persistence } = this.server
+    if (!directory.create()) return false
+    const isNew = manifest.files.length === 0
+    if (isNew) {
+      const base = manifest.addBase(directory.prefix, config.bool('aof-use-rdb-preamble') ? 'rdb' : 'aof')
+      if (!persistence.writeBase(directory.path(base.name))) return false
+      log.info(`Creating AOF base file ${toText(base.name)} on server start`)
+    }
+    const last = manifest.last ?? manifest.addIncremental(directory.prefix)
+    const opens = !isNew && !manifest.dirty
+    const fd = directory.open(last.name, 'a')
+    if (fd < 0 || directory.persist(manifest) !== Persisted.YES) return false
+    this.writer.open(fd, directory.size(last) ?? 0)
+    log.info(`${opens ? 'Opening' : 'Creating'} AOF incr file ${toText(last.name)} on server start`)
+    this.state = AofState.ON
+    this.server.dispatcher.propagateTo(this)
+    this.deleteHistory()
+    return true
+  }
+
+  /** Deletes what the manifest says is done with. That it fails is no harm. */
+  private deleteHistory(): void {
+    const { manifest, directory } = this
+    if (this.server.config.bool('aof-disable-auto-gc') || manifest.history.length === 0) return
+    for (const { name } of manifest.history) {
+      this.server.log.info(`Removing the history file ${toText(name)} in the background`)
+      directory.unlink(name)
+    }
+    manifest.history.length = 0
+    manifest.dirty = true
+    directory.persist(manifest)
+  }
+
+  /** Writes and syncs everything: the server ends. */
+  shutdown(): void {
+    if (this.state === AofState.OFF) return
+    this.server.log.info('Calling fsync() on the AOF file.')
+    this.stop()
+  }
+
+  private stop(): void {
+    const { dispatcher, keyspace } = this.server
+    dispatcher.propagateNoMoreTo(this)
+    this.writer.close(keyspace.now)
+    this.state = AofState.OFF
+  }
+}
