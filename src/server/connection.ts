@@ -242,6 +242,7 @@ export class Connection {
     this.writing = null
     wire.end = 0
     dispatcher.end(timed)
+    if (this.server.appendOnly.hasUnwritten) this.server.outbox.schedule()
     if ((session.flags & CLOSING) !== 0) this.closeAfterReply()
     return start
   }
@@ -354,6 +355,7 @@ export class Connection {
 
   /** Sends what is queued. */
   flushOutput(): void {
+    if (!this.server.appendOnly.beforeSending()) return
     this.queued = false
     this.queuedBytes = 0
     const out = this.out

@@ -24,6 +24,8 @@ export class Outbox {
   private flushing = false
   private lonelyTurns = 0
   private directLeft = 0
+  /** Sees to it that what replies say is on disk, where it is to be; false if they must not leave. */
+  beforeFlush: () => boolean = () => true
   private readonly endTurn = (): void => {
     this.scheduled = false
     this.lonelyTurns = this.count <= 1 ? this.lonelyTurns + 1 : 0
@@ -38,6 +40,11 @@ export class Outbox {
     }
     if (this.count === WAITING_MAX) this.flush()
     this.waiting[this.count++] = connection
+    this.schedule()
+  }
+
+  /** Sees to it that this turn is ended, even if nothing is to be sent. */
+  schedule(): void {
     if (this.scheduled) return
     this.scheduled = true
     setImmediate(this.endTurn)
@@ -45,7 +52,7 @@ export class Outbox {
 
   /** Sends everything. What is queued meanwhile is sent too. */
   flush(): void {
-    if (this.flushing) return
+    if (this.flushing || !this.beforeFlush()) return
     this.flushing = true
     for (let index = 0; index < this.count; index++) {
       const connection = this.waiting[index]!

@@ -2,20 +2,23 @@
  *
  * The file is written by SAVE and at shutdown, and read at the start, each in one go: nobody is served meanwhile. The
  * log says what Redis's says, since operators and their tools look for it. */
-import { existsSync } from 'node:fs'
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
 import { type FileFailure, FileSource, isSystemError, type Replacement, replaceFile } from '../persistence/rdb/files.ts'
 import type { FunctionStore } from '../persistence/rdb/functions.ts'
 import { Hint } from '../persistence/rdb/image.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
-import { RdbError, RdbReader } from '../persistence/rdb/reader.ts'
+import { RdbError, RdbReader, type Source } from '../persistence/rdb/reader.ts'
 import { RdbSaver } from '../persistence/rdb/saver.ts'
 import type { ValueFormats } from '../persistence/rdb/values.ts'
 import { RdbWriter, type Sink } from '../persistence/rdb/writer.ts'
+import type { Steps } from './append-only/loading.ts'
 import { REDIS_VERSION } from './config/load.ts'
 import { errorText, toBytes, toText } from './config/text.ts'
 import { resolveBytes } from './config/working-directory.ts'
 import type { Server } from './server.ts'
+
+/** Keys of an append-only file's preamble that are loaded in one step. */
+const PREAMBLE_STEPS = 256
 
 /** What came of reading the file. */
 export const Restored = { LOADED: 0, ABSENT: 1, FAILED: 2 } as const
@@ -88,7 +91,20 @@ export class Persistence {
     }
   }
 
-  private writeAll(sink: Sink): void {
+  /** Writes all data to the first base file of an append-only file. False after logging why that failed. */
+  writeBase(path: Buffer): boolean {
+    const { config, log } = this.server
+    const directory = toBytes(config.directory.path())
+    const temporary = this.path(`temp-rewriteaof-${process.pid}.aof`)
+    const failure = replaceFile({ path, temporary, directory, incrementalSync: false }, (sink) => {
+      if (config.bool('aof-use-rdb-preamble')) this.writeAll(sink, true)
+    })
+    if (failure === undefined) return true
+    log.warn(`Write error writing append only file on disk: ${errorText(failure.error)}`)
+    return false
+  }
+
+  private writeAll(sink: Sink, isBase = false): void {
     const { config, keyspace, vitals } = this.server
     const options = { checksum: config.bool('rdbchecksum'), compression: config.bool('rdbcompression') }
     const policy = config.choice('maxmemory-policy')
@@ -99,7 +115,7 @@ export class Persistence {
         'redis-bits': 64,
         ctime: unixTime(),
         'used-mem': vitals.usedBytes,
-        'aof-base': 0,
+        'aof-base': isBase ? 1 : 0,
       },
       keyDelay: config.number('rdb-key-save-delay'),
       functions: this.functions,
@@ -131,26 +147,10 @@ export class Persistence {
     if (this.hasSavePoints) {
       log.warn('Save points are set, but saving in the background is not built yet: only SAVE and a shutdown save.')
     }
-    if (config.bool('appendonly') && !this.checkAppendOnly()) return false
+    if (config.bool('appendonly')) return this.server.appendOnly.restoreNow()
     if (this.load(false) !== Restored.FAILED) return true
     log.warn('Fatal error loading the DB, check server logs. Exiting.')
     return false
-  }
-
-  /** Append-only files hold data that is newer than the RDB file's: a server that did not read them must not start. */
-  private checkAppendOnly(): boolean {
-    const { config, log } = this.server
-    const name = config.bytes('appendfilename') ?? ''
-    const files = [`${config.bytes('appenddirname')}/${name}.manifest`, name]
-    const found = files.find((file) => existsSync(this.path(file)))
-    if (found !== undefined) {
-      log.warn(`There is an append-only file, ${toText(found)}, and appendonly is on, but reading it is not built yet.`)
-      return false
-    }
-    log.warn(
-      'appendonly is on, but append-only files are not built yet: what is not saved is lost when the server ends.',
-    )
-    return true
   }
 
   /** Adds what is in the file to the databases; with `replace`, instead of keys that are there. Logs what it finds. */
@@ -172,6 +172,31 @@ export class Persistence {
     }
     log.info(`DB loaded from disk: ${((performance.now() - start) / 1000).toFixed(3)} seconds`)
     return Restored.LOADED
+  }
+
+  /** Reads the RDB file that an append-only file begins with, in steps, keys past their time included. Answers where it
+   *  ends; undefined after logging what is wrong with it. */
+  *loadPreamble(source: Source, file: string): Steps<number | undefined> {
+    const { config, keyspace, log } = this.server
+    const checksum = config.bool('rdbchecksum')
+    const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
+    const keyDelay = config.number('key-load-delay')
+    const { functions } = this
+    const options = { log, checksum, replace: false, keyDelay, functions }
+    const loader = new RdbLoader(keyspace, this.formats, reader, options)
+    try {
+      for (let steps = 1; loader.step(); steps++) if (steps % PREAMBLE_STEPS === 0) yield
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error
+      const place = loader.place === '' ? '' : `, ${loader.place}`
+      log.warn(`Cannot load the RDB data in ${file}: ${error.message}. At offset ${error.offset}${place}.`)
+      log.warn('The file was not changed.')
+      return undefined
+    }
+    this.keysLoaded = loader.loadedCount
+    this.keysExpired = loader.expiredCount
+    log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}.`)
+    return reader.offset
   }
 
   private loadFrom(source: FileSource, replace: boolean): boolean {

@@ -40,6 +40,7 @@ import { ValueFormats } from '../persistence/rdb/values.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
+import { AppendOnly } from './append-only/append-only.ts'
 import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
 import { Blocking } from './blocking.ts'
@@ -127,6 +128,7 @@ export class Server {
   readonly formats: ValueFormats
   readonly payloads: Payloads
   readonly persistence: Persistence
+  readonly appendOnly: AppendOnly
   readonly shutdown: Shutdown
   readonly authentication: Authentication
   readonly resumption = new Resumption(this.background)
@@ -191,6 +193,7 @@ export class Server {
       this.limits.refuseQueryBuffer(connection)
     }
     this.persistence = new Persistence(this)
+    this.appendOnly = new AppendOnly(this)
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
     this.pause = new Pause(this)

@@ -31,6 +31,7 @@ export class Shutdown {
       log.warn('Errors trying to shut down the server. Check the logs for more information.')
       return false
     }
+    server.appendOnly.shutdown()
     server.close()
     log.warn('Redis is now ready to exit, bye bye...')
     server.exit(0)

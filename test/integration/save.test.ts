@@ -381,21 +381,6 @@ describe('what is not built yet is said at the start:', () => {
     const other = await start(directory())
     expect(other.log()).not.toContain('only SAVE and a shutdown save')
   })
-
-  test('append-only files', async () => {
-    const server = await start(directory(), '--appendonly', 'yes')
-    expect(server.log()).toContain('append-only files are not built yet')
-  })
-
-  test.each(['appendonly.aof', 'appendonlydir/appendonly.aof.manifest'])('reading %s', async (file) => {
-    const dir = directory()
-    mkdirSync(join(dir, 'appendonlydir'))
-    writeFileSync(join(dir, file), '')
-    const { code, log } = await startInVain(dir, '--appendonly', 'yes')
-    expect(code).toBe(1)
-    expect(log).toContain(`There is an append-only file, ${file}`)
-    await start(dir) // without appendonly, Redis does not read it either
-  })
 })
 
 describe('DEBUG RELOAD', () => {

@@ -51,6 +51,10 @@ export class AppendOnly implements EffectListener, WriterHost {
       writer.sparesRewrites = config.bool('no-appendfsync-on-rewrite')
     })
     config.onChange('aof-timestamp-enabled', () => (writer.buffer.timestamps = config.bool('aof-timestamp-enabled')))
+    config.onApply('appendonly', () => {
+      if (config.bool('appendonly') === this.isOn) return undefined
+      return 'Unable to turn on AOF. Check server logs.'
+    })
     config.onChange('lazyfree-lazy-expire', () => (effects.lazyExpire = config.bool('lazyfree-lazy-expire')))
     config.onChange('lazyfree-lazy-eviction', () => (effects.lazyEviction = config.bool('lazyfree-lazy-eviction')))
     config.onChange('lazyfree-lazy-server-del', () => (effects.lazyDelete = config.bool('lazyfree-lazy-server-del')))
@@ -137,6 +141,15 @@ export class AppendOnly implements EffectListener, WriterHost {
   synced(): void {}
 
   // At the start.
+
+  /** Reads all files and begins to write; false if the server must not go on. Why is in the log. */
+  restoreNow(): boolean {
+    const steps = this.restore()
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value && this.start()
+    }
+  }
 
   /** Reads all files, in steps; false if the server must not go on. Why is in the log. */
   *restore(): Steps<boolean> {

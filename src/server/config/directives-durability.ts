@@ -3,7 +3,6 @@ import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
 import { bool, choice, Flag, integer, memory, secret, special, text } from './directive.ts'
 import {
   ACTED,
-  APPEND_ONLY_FILES,
   BACKGROUND_SAVES,
   CLUSTER,
   CLUSTER_MODE,
@@ -75,19 +74,19 @@ export const SNAPSHOTS = [
 ] as const
 
 export const APPEND_ONLY = [
-  bool('appendonly', false, APPEND_ONLY_FILES, { flags: DENY_LOADING }),
-  text('appendfilename', 'appendonly.aof', APPEND_ONLY_FILES, { flags: IMMUTABLE, check: checkAppendName }),
-  text('appenddirname', 'appendonlydir', APPEND_ONLY_FILES, { flags: IMMUTABLE, check: checkAppendDir }),
-  choice('appendfsync', ['everysec', 'always', 'no'], 'everysec', APPEND_ONLY_FILES),
-  bool('no-appendfsync-on-rewrite', false, APPEND_ONLY_FILES),
-  integer('auto-aof-rewrite-percentage', COUNT, 100, APPEND_ONLY_FILES),
-  memory('auto-aof-rewrite-min-size', LONG, 64 * MB, APPEND_ONLY_FILES),
-  bool('aof-load-truncated', true, APPEND_ONLY_FILES),
-  bool('aof-use-rdb-preamble', true, APPEND_ONLY_FILES),
-  bool('aof-timestamp-enabled', false, APPEND_ONLY_FILES),
-  bool('aof-rewrite-incremental-fsync', true, APPEND_ONLY_FILES),
-  bool('aof-disable-auto-gc', false, APPEND_ONLY_FILES, { flags: HIDDEN }),
-  choice('propagation-error-behavior', ['ignore', 'panic', 'panic-on-replicas'], 'ignore', APPEND_ONLY_FILES),
+  bool('appendonly', false, ACTED, { flags: DENY_LOADING }),
+  text('appendfilename', 'appendonly.aof', ACTED, { flags: IMMUTABLE, check: checkAppendName }),
+  text('appenddirname', 'appendonlydir', ACTED, { flags: IMMUTABLE, check: checkAppendDir }),
+  choice('appendfsync', ['everysec', 'always', 'no'], 'everysec', ACTED),
+  bool('no-appendfsync-on-rewrite', false, ACTED),
+  integer('auto-aof-rewrite-percentage', COUNT, 100, ACTED),
+  memory('auto-aof-rewrite-min-size', LONG, 64 * MB, ACTED),
+  bool('aof-load-truncated', true, ACTED),
+  bool('aof-use-rdb-preamble', true, ACTED),
+  bool('aof-timestamp-enabled', false, ACTED),
+  bool('aof-rewrite-incremental-fsync', true, ACTED),
+  bool('aof-disable-auto-gc', false, ACTED, { flags: HIDDEN }),
+  choice('propagation-error-behavior', ['ignore', 'panic', 'panic-on-replicas'], 'ignore', ACTED),
 ] as const
 
 export const REPLICATION_DIRECTIVES = [

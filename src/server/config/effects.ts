@@ -24,7 +24,6 @@ export const ACTED: Effect = { kind: 'acted' }
 // Features to come.
 export const ACL = accepted('access control lists are not built yet')
 export const ACL_FILE = refused('access control lists are not built yet')
-export const APPEND_ONLY_FILES = accepted('append-only files are not built yet')
 export const BACKGROUND_SAVES = accepted('saving in the background is not built yet')
 export const CLIENT_EVICTION = accepted('client eviction is not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')

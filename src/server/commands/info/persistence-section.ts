@@ -2,6 +2,7 @@
  * of a server that never did. */
 import { ServerGate } from '../../../commands/dispatcher.ts'
 import type { Server } from '../../server.ts'
+import { appendOnlyFields, appendOnlySizes } from './append-only-fields.ts'
 import { fields, perhaps } from './fields.ts'
 
 export function persistenceSection(server: Server): string {
@@ -25,17 +26,9 @@ export function persistenceSection(server: Server): string {
     rdb_last_cow_size: 0,
     rdb_last_load_keys_expired: persistence.keysExpired,
     rdb_last_load_keys_loaded: persistence.keysLoaded,
-    aof_enabled: 0,
-    aof_rewrite_in_progress: 0,
-    aof_rewrite_scheduled: 0,
-    aof_last_rewrite_time_sec: -1,
-    aof_current_rewrite_time_sec: -1,
-    aof_last_bgrewrite_status: 'ok',
-    aof_rewrites: 0,
-    aof_rewrites_consecutive_failures: 0,
-    aof_last_write_status: 'ok',
-    aof_last_cow_size: 0,
+    ...appendOnlyFields(server),
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
+    ...appendOnlySizes(server),
   })
 }
