@@ -1,5 +1,5 @@
-/* The append-only file, written by Cinnabar and by redis-server for the same commands: the same bytes, but for what time
- * decided. Each then reads what the other has written, and has the same data. */
+/* The append-only file, written by Cinnabar and by redis-server for the same commands: the same bytes, but for what
+ * time decided. Each then reads what the other has written, and has the same data. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,28 +15,31 @@ const ARGS = ['--appendonly', 'yes', '--enable-debug-command', 'yes']
 
 /** What is written in other words than it came in, and what waits. */
 const FORMS = `
-  set k v ex 100 | set k v px 100000 nx | set k2 v px 100000 nx get | SET k v EXAT 4000000000 | set k v pxat 4000000000000 |
-  set k v get | set k v get xx GET | set k v xx get keepttl | set k v keepttl | setex k 100 v | psetex k 100000 v |
-  getset k w | getdel k | getdel k | set k 1 | getex k | getex k ex 100 | getex k px 1 exat 2 | getex k persist |
-  getex k persist | getex k exat 4000000000 | getex k pxat 1 | set k 1.5 | incrbyfloat k 2.25 | expire k 100 |
-  incrbyfloat k 1 | incrbyfloat k x | hincrbyfloat h f 1.5 | hincrbyfloat h f 1e2 | expire k 100 nx | expire k 100 xx |
-  EXPIRE k 200 gt | pexpire k 100000 lt | expireat k 4000000000 | pexpireat k 4000000000000 | PEXPIREAT k 4000000000000 NX |
-  persist k | persist k | expire k -1 | set k v | pexpireat k 1 | set k v | expire none 100 | rpush l a b c d e f g h |
-  lmpop 2 none l left | lmpop 2 none l right count 3 | lmpop 1 l left count 100 | rpush l a b c d e f | blpop none l 0 |
-  brpop l 0 | blmpop 0 2 none l left count 2 | blmove l m left right 0 | brpoplpush l m 0 | lmove m l left left |
-  rpoplpush m l | rpoplpush none l | lpop l 2 | rpop l | zadd z 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h | zmpop 2 none z min |
-  zmpop 1 z max count 2 | bzpopmin none z 0 | bzpopmax z 0 | bzmpop 0 2 none z min count 2 | zmpop 1 z min count 100 |
-  sadd s only | spop s | sadd s 1 2 3 | spop s 3 | sadd s 1 2 3 | spop s 10 | spop s 10 | sadd one a | spop one 1 |
-  del nothing | sadd s 1 | sadd s 1 | srem s 2 | hdel h none | zadd z 1 a | zadd z 1 a | zadd z nx 2 a | zadd z incr 2 a |
-  lrem l 0 none | ltrim none 0 1 | rename none x | copy s s2 | copy s s2 | move s2 1 | swapdb 0 1 | swapdb 0 0 | flushdb |
-  flushdb | flushall async | select 1 | set a b | multi | set b c | exec | multi | set c d | incr n | get n | exec |
-  multi | get n | exec | multi | exec | multi | set d e | discard | select 3 | set a b | select 1 | sort l store l2 |
-  rpush l 3 1 2 | sort l store l2 | sort l store l2 desc | config set lazyfree-lazy-expire yes | set k v |
-  expire k -1 | set k v | getex k pxat 1 | config set lazyfree-lazy-expire no | mset a 1 b 2 | msetnx a 1 c 2 | append a x |
-  setrange a 10 x | setrange a 0 "" | incr n | decrby n 2 | setnx a 1 | hset h a 1 b 2 | hsetnx h a 1 | hincrby h a 2 |
+  set k v ex 100 | set k v px 100000 nx | set k2 v px 100000 nx get | SET k v EXAT 4000000000 |
+  set k v pxat 4000000000000 | set k v get | set k v get xx GET | set k v xx get keepttl | set k v keepttl |
+  setex k 100 v | psetex k 100000 v | getset k w | getdel k | getdel k | set k 1 | getex k | getex k ex 100 |
+  getex k px 1 exat 2 | getex k persist | getex k persist | getex k exat 4000000000 | getex k pxat 1 |
+  set k 1.5 | incrbyfloat k 2.25 | expire k 100 | incrbyfloat k 1 | incrbyfloat k x | hincrbyfloat h f 1.5 |
+  hincrbyfloat h f 1e2 | expire k 100 nx | expire k 100 xx | EXPIRE k 200 gt | pexpire k 100000 lt |
+  expireat k 4000000000 | pexpireat k 4000000000000 | PEXPIREAT k 4000000000000 NX | persist k | persist k |
+  expire k -1 | set k v | pexpireat k 1 | set k v | expire none 100 | rpush l a b c d e f g h |
+  lmpop 2 none l left | lmpop 2 none l right count 3 | lmpop 1 l left count 100 | rpush l a b c d e f |
+  blpop none l 0 | brpop l 0 | blmpop 0 2 none l left count 2 | blmove l m left right 0 | brpoplpush l m 0 |
+  lmove m l left left | rpoplpush m l | rpoplpush none l | lpop l 2 | rpop l |
+  zadd z 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h | zmpop 2 none z min | zmpop 1 z max count 2 | bzpopmin none z 0 |
+  bzpopmax z 0 | bzmpop 0 2 none z min count 2 | zmpop 1 z min count 100 | sadd s only | spop s | sadd s 1 2 3 |
+  spop s 3 | sadd s 1 2 3 | spop s 10 | spop s 10 | sadd one a | spop one 1 | del nothing | sadd s 1 | sadd s 1 |
+  srem s 2 | hdel h none | zadd z 1 a | zadd z 1 a | zadd z nx 2 a | zadd z incr 2 a | lrem l 0 none |
+  ltrim none 0 1 | rename none x | copy s s2 | copy s s2 | move s2 1 | swapdb 0 1 | swapdb 0 0 | flushdb |
+  flushdb | flushall async | select 1 | set a b | multi | set b c | exec | multi | set c d | incr n | get n |
+  exec | multi | get n | exec | multi | exec | multi | set d e | discard | select 3 | set a b | select 1 |
+  sort l store l2 | rpush l 3 1 2 | sort l store l2 | sort l store l2 desc |
+  config set lazyfree-lazy-expire yes | set k v | expire k -1 | set k v | getex k pxat 1 |
+  config set lazyfree-lazy-expire no | mset a 1 b 2 | msetnx a 1 c 2 | append a x | setrange a 10 x |
+  setrange a 0 "" | incr n | decrby n 2 | setnx a 1 | hset h a 1 b 2 | hsetnx h a 1 | hincrby h a 2 |
   smove s s3 1 | sadd s3 x y | smove s3 s4 x | sinterstore s5 s3 s4 | sunionstore s5 s3 s4 | sdiffstore s5 none |
-  zunionstore z2 1 z | zrangestore z3 z 0 -1 | zremrangebyrank z 0 0 | touch a | object encoding a | linsert l before 1 0 |
-  lset l 0 9 | lpushx none 1 | rpushx l 1`
+  zunionstore z2 1 z | zrangestore z3 z 0 -1 | zremrangebyrank z 0 0 | touch a | object encoding a |
+  linsert l before 1 0 | lset l 0 9 | lpushx none 1 | rpushx l 1`
 
 /** The commands of an append-only file, a line each, in which the times that a clock decided are left out. */
 function commandsOf(bytes: Buffer): string[] {

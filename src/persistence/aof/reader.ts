@@ -121,8 +121,8 @@ export class AofReader {
     this.bytes = larger
   }
 
-  /** After a MULTI, which begins at `start` in the buffer and must stay there: goes on to its EXEC. END if the file ends
-   *  before. The MULTI is where the buffer begins then. */
+  /** After a MULTI, which begins at `start` in the buffer and must stay there: goes on to its EXEC. END if the file
+   *  ends before. The MULTI is where the buffer begins then. */
   seekExec(start: number): Next {
     const { scout } = this
     this.moveTo(start)

@@ -93,7 +93,7 @@ export class AofWriter {
     return this.written + this.buffer.length
   }
 
-  /** Bytes that the file will have when all has been written. */
+  /** Whether all that has been appended is on disk. */
   get isSynced(): boolean {
     return this.syncedTo >= this.position
   }
@@ -163,8 +163,8 @@ export class AofWriter {
     if (seconds - this.postponedSince < POSTPONED_MAX) return true
     this.delayedCount++
     this.host.info(
-      'Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to ' +
-        'complete, this may slow down Redis.',
+      'Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync ' +
+        'to complete, this may slow down Redis.',
     )
     return false
   }
@@ -254,8 +254,8 @@ export class AofWriter {
       if (!isSystemError(error)) throw error
       if (logs) {
         this.host.warn(
-          'Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time it ' +
-            `starts.  ftruncate: ${this.host.describe(error)}`,
+          'Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time ' +
+            `it starts.  ftruncate: ${this.host.describe(error)}`,
         )
       }
       return false

@@ -4,8 +4,8 @@
  *
  *   OFF        appendonly no
  *   ON         what is done is in the base file and the incremental files that the manifest lists
- *   WAITING    appendonly yes was set while the server ran: the first base file is being written; what is done meanwhile
- *              goes to a temporary incremental file, and both become valid together
+ *   WAITING    appendonly yes was set while the server ran: the first base file is being written; what is done
+ *              meanwhile goes to a temporary incremental file, and both become valid together
  *
  * Replies leave only after `beforeSending`: with appendfsync always, what they acknowledge is on disk then. */
 import * as nodeFs from 'node:fs'

@@ -1,9 +1,9 @@
 /* Loading: reads the base file and what was appended since, as the manifest lists them.
  *
- * A file is an RDB file, or commands, or (of older versions) the one followed by the other. It goes on in steps, so that
- * others may be served in between. What is damaged is refused, with file and offset, and nothing is changed; only the
- * very end of the last file may be missing (the server was killed while it wrote), and with aof-load-truncated it is
- * cut off then. */
+ * A file is an RDB file, or commands, or (of older versions) the one followed by the other. It goes on in steps, so
+ * that others may be served in between. What is damaged is refused, with file and offset, and nothing is changed; only
+ * the very end of the last file may be missing (the server was killed while it wrote), and with aof-load-truncated it
+ * is cut off then. */
 import type { AofFile, Manifest } from '../../persistence/aof/manifest.ts'
 import { AofReader } from '../../persistence/aof/reader.ts'
 import { isSystemError } from '../../persistence/rdb/files.ts'
@@ -137,8 +137,8 @@ export class AofLoading {
       case ReplayEnd.MALFORMED:
         log.warn(
           `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ` +
-            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.offset}; the file was ` +
-            'not changed.',
+            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.offset}; the file ` +
+            'was not changed.',
         )
         return Loaded.FAILED
       case ReplayEnd.CUT_TRANSACTION:
@@ -163,8 +163,8 @@ export class AofLoading {
       }
     }
     log.warn(
-      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then use ` +
-        './redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the ' +
+      `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then ` +
+        'use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the ' +
         "'aof-load-truncated' configuration option to yes and restart the server. " +
         `It is whole up to offset ${validTo}, and was not changed.`,
     )

@@ -1,8 +1,9 @@
 /* Replay: does again what an append-only file says, a batch of commands a step.
  *
- * The commands run as those of a client that waits for nothing and gets no replies. Nothing of what surrounds a client's
- * commands applies: no checks, no statistics, nobody watches. Keys past their time stay (Keyspace.keepsExpired): what
- * follows in the file was done while they were there, and it says itself when they went. */
+ * The commands run as those of a client that waits for nothing and gets no replies. Nothing of what surrounds a
+ * client's commands applies: no checks, no statistics, nobody watches. Keys past their time stay
+ * (Keyspace.keepsExpired): what follows in the file was done while they were there, and it says itself when they went.
+ * */
 import { Batch } from '../../commands/batch.ts'
 import { Call } from '../../commands/call.ts'
 import type { Command } from '../../commands/definition.ts'
