@@ -67,7 +67,8 @@ function flush(call: Call, db: Database | undefined): void {
   const sync = call.argc === 2 && call.is(1, 'SYNC')
   if (call.argc > 2 || (call.argc === 2 && !sync && !call.is(1, 'ASYNC'))) return call.reply.error(SYNTAX)
   const keyspace = call.keyspace
-  keyspace.flush(db)
+  if (db === undefined && keyspace.onFlushAll !== null) keyspace.onFlushAll()
+  else keyspace.flush(db)
   call.effects.force() // though there was nothing to delete
   if (sync) while (keyspace.reclaim()) {}
   call.reply.ok()

@@ -35,6 +35,8 @@ export const ServerGate = {
   PUSHES_HELD: 1 << 5,
   /** Somebody wants to know what commands do (effects.ts). */
   PROPAGATED: 1 << 6,
+  /** The data cannot be written to the disk, and no more of it is to be taken. */
+  MISCONF: 1 << 7,
 } as const
 
 /** Gates that are looked at when a command has run. */

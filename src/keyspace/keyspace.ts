@@ -191,6 +191,9 @@ export class Keyspace {
     if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EVICTED)
   }
 
+  /** Does what FLUSHALL does, if that is more than `flush`. */
+  onFlushAll: (() => void) | null = null
+
   /** Empties one database, or all. When no key is left anywhere the memory is back at once, however much it was; else
    *  it comes back in slices (`reclaim`). */
   flush(db?: Database): void {

@@ -5,7 +5,8 @@
  *
  * A walk goes through the tables in hash order, which growth and shrinkage leave as it is. Whoever is about to change
  * an entry, or to take it away, first shows it to the snapshot (Keyspace.snapshot), which shows it to the sink there
- * and then, unless that has happened. So each entry is shown once, as it was when the snapshot began, in no certain order.
+ * and then, unless that has happened. So each entry is shown once, as it was when the snapshot began, in no certain
+ * order.
  *
  * Whether an entry has been shown is one bit in its head. Which value of the bit means so changes with every snapshot
  * (Entries.turnMark): when one begins, all entries have the other value; entries shown, and entries made later, which

@@ -172,6 +172,17 @@ export const PACKED_THRESHOLD = errorReply('ERR argument must be a memory value 
 export const RELOAD_OPTIONS = errorReply('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
 export const NO_APPEND_ONLY = errorReply('ERR append-only files are not built yet: there is no file to read')
 export const RELOAD_FAILED = errorReply('ERR Error trying to load the RDB dump, check server logs.')
+export const SAVE_IN_PROGRESS = errorReply('ERR Background save already in progress')
+export const OTHER_CHILD = errorReply(
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. " +
+    'Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.',
+)
+export const MISCONF = errorReply(
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
+    'Commands that may modify the data set are disabled, because this instance is configured to report errors ' +
+    'during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). ' +
+    'Please check the Redis logs for details about the RDB error.',
+)
 /** The log says more. */
 export const SAVE_FAILED = errorReply('ERR')
 export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')

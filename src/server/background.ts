@@ -1,11 +1,23 @@
 /* Background work: what may take long is done in slices between turns of the loop, so that no client waits for more
  * than one slice. A job does one small step a call and says whether there is more; while any has, the loop does not
- * sleep. */
+ * sleep.
+ *
+ * One kind of work is long whatever its slices are: a snapshot. It gets a share: so much of each turn that clients keep
+ * two thirds of the time, and all of it while nobody asks for anything. */
 
 /** Longest slice, in milliseconds. */
 const SLICE_MS = 1
 /** Steps between looks at the clock. */
 const STEPS = 16
+
+/** What the shared job may take of the time that went by since its last slice, and at least and at most in
+ *  milliseconds; the last also when nobody else wants anything. */
+const SHARE = 0.5
+const SHARE_MIN_MS = 0.1
+const SHARE_MAX_MS = 2
+const SHARE_IDLE_MS = 1
+/** Steps of the shared job between looks at the clock. */
+const SHARE_STEPS = 4
 
 /** One small step; false when there is nothing left to do now. */
 export type Job = () => boolean
@@ -17,6 +29,12 @@ export class Background {
   private readonly jobs: Job[] = []
   private readonly accounts: Account[] = []
   private scheduled = false
+  private shared: Job | null = null
+  /** When the shared job's last slice ended, and how many commands had run then. */
+  private sharedEnd = 0
+  private sharedActivity = 0
+  /** Tells a number that grows with what clients ask for. */
+  activity: () => number = () => 0
   /** Time that all slices took, and the longest of them, in milliseconds; for INFO. */
   spentMs = 0
   longestMs = 0
@@ -24,6 +42,13 @@ export class Background {
   add(job: Job, account: Account = () => {}): void {
     this.jobs.push(job)
     this.accounts.push(account)
+  }
+
+  /** Sets the job that gets a share of the time, or null: there is one at a time. */
+  share(job: Job | null): void {
+    this.shared = job
+    this.sharedEnd = performance.now()
+    if (job !== null) this.wake()
   }
 
   /** There may be work: begins with the next turn of the loop. */
@@ -58,8 +83,30 @@ export class Background {
         this.accounts[index]!(now - before, step === STEPS && now >= end)
       }
     }
+    if (this.shared !== null) {
+      if (this.sharedSlice(this.shared, now)) busy = true
+      now = this.sharedEnd
+    }
     this.spentMs += now - start
     this.longestMs = Math.max(this.longestMs, now - start)
+    return busy
+  }
+
+  private sharedSlice(job: Job, start: number): boolean {
+    const activity = this.activity()
+    const quiet = activity === this.sharedActivity
+    this.sharedActivity = activity
+    const share = Math.min(Math.max((start - this.sharedEnd) * SHARE, SHARE_MIN_MS), SHARE_MAX_MS)
+    const end = start + (quiet ? SHARE_IDLE_MS : share)
+    let busy = true
+    let now = start
+    while (busy && now < end) {
+      let step = 0
+      while (step < SHARE_STEPS && job()) step++
+      busy = step === SHARE_STEPS
+      now = performance.now()
+    }
+    this.sharedEnd = now
     return busy
   }
 }

@@ -1,24 +1,29 @@
 /* Persistence: when the data is written to the RDB file and read from it, and what INFO and LASTSAVE tell of that.
  *
- * The file is written by SAVE and at shutdown, and read at the start, each in one go: nobody is served meanwhile. The
- * log says what Redis's says, since operators and their tools look for it. */
+ * SAVE and a shutdown write the file in one go, and nobody is served meanwhile; background-save.ts does it while the
+ * server goes on. The log says what Redis's says, since operators and their tools look for it. */
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
 import { type FileFailure, FileSource, isSystemError, type Replacement, replaceFile } from '../persistence/rdb/files.ts'
 import type { FunctionStore } from '../persistence/rdb/functions.ts'
-import { Hint } from '../persistence/rdb/image.ts'
+import { Hint, type ImageOptions, RdbImage } from '../persistence/rdb/image.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError, RdbReader, type Source } from '../persistence/rdb/reader.ts'
 import { RdbSaver } from '../persistence/rdb/saver.ts'
-import type { ValueFormats } from '../persistence/rdb/values.ts'
+import { ValueFormats } from '../persistence/rdb/values.ts'
 import { RdbWriter, type Sink } from '../persistence/rdb/writer.ts'
 import type { Steps } from './append-only/loading.ts'
+import { BackgroundSave } from './background-save.ts'
 import { REDIS_VERSION } from './config/load.ts'
 import { errorText, toBytes, toText } from './config/text.ts'
 import { resolveBytes } from './config/working-directory.ts'
 import type { Server } from './server.ts'
+import { unixTime } from './unix-time.ts'
 
 /** Keys of an append-only file's preamble that are loaded in one step. */
 const PREAMBLE_STEPS = 256
+
+/** What an image says about itself at its beginning, by name. */
+type Facts = Readonly<Record<string, string | number>>
 
 /** What came of reading the file. */
 export const Restored = { LOADED: 0, ABSENT: 1, FAILED: 2 } as const
@@ -31,8 +36,9 @@ export class Persistence {
   functions: FunctionStore | null = null
   /** When the data was last written, or else when the server started; Unix time in seconds. */
   lastSave = unixTime()
-  /** Saves that clients asked for. */
+  /** Saves that were asked for or due. */
   saves = 0
+  readonly background: BackgroundSave
   /** Of the last load: keys that are in the databases since, and keys that were past their time. */
   keysLoaded = 0
   keysExpired = 0
@@ -40,11 +46,16 @@ export class Persistence {
   constructor(server: Server) {
     this.server = server
     this.formats = server.formats
+    this.background = new BackgroundSave(server, this)
+    server.keyspace.onFlushAll = () => this.flushAll()
   }
 
   /** Whether there are save points: then a shutdown saves. */
   get hasSavePoints(): boolean {
-    return this.server.config.value('save').length > 0
+    return this.savePoints.length > 0
+  }
+  get savePoints() {
+    return this.server.config.value('save')
   }
 
   /** The bytes of a name in the working directory. */
@@ -62,14 +73,8 @@ export class Persistence {
 
   /** Writes all data to the file. False, having logged why, if that failed: the old file is still there then. */
   save(): boolean {
-    const { config, keyspace, log } = this.server
-    const target = {
-      path: this.dumpPath,
-      temporary: this.path(this.temporaryName),
-      directory: toBytes(config.directory.path()),
-      incrementalSync: config.bool('rdb-save-incremental-fsync'),
-    }
-    const failure = this.replace(target)
+    const { keyspace, log } = this.server
+    const failure = this.replace(this.replacement(this.temporaryName))
     if (failure !== undefined) {
       log.warn(failure)
       return false
@@ -77,14 +82,42 @@ export class Persistence {
     log.info('DB saved on disk')
     keyspace.dirty = 0
     this.lastSave = unixTime()
+    this.background.succeeded()
     return true
+  }
+
+  close(): void {
+    this.background.close()
+    this.server.snapshots.close()
+  }
+
+  /** FLUSHALL: a save under way is for nothing then, and where there are save points the empty data is saved. */
+  private flushAll(): void {
+    const { keyspace } = this.server
+    this.background.kill()
+    keyspace.flush()
+    if (!this.hasSavePoints) return
+    const { dirty } = keyspace
+    this.save()
+    keyspace.dirty = dirty
+  }
+
+  /** How the RDB file is replaced by one that is written under this name. */
+  replacement(temporaryName: string): Replacement {
+    const { config } = this.server
+    return {
+      path: this.dumpPath,
+      temporary: this.path(temporaryName),
+      directory: toBytes(config.directory.path()),
+      incrementalSync: config.bool('rdb-save-incremental-fsync'),
+    }
   }
 
   /** Answers what failed. */
   private replace(target: Replacement): string | undefined {
     try {
       const failure = replaceFile(target, (sink) => this.writeAll(sink))
-      return failure === undefined ? undefined : this.describe(failure)
+      return failure === undefined ? undefined : this.describe(failure, this.temporaryName)
     } catch (error) {
       if (error instanceof RdbError) return `The data cannot be saved. ${error.message}`
       throw error
@@ -97,41 +130,59 @@ export class Persistence {
     const directory = toBytes(config.directory.path())
     const temporary = this.path(`temp-rewriteaof-${process.pid}.aof`)
     const failure = replaceFile({ path, temporary, directory, incrementalSync: false }, (sink) => {
-      if (config.bool('aof-use-rdb-preamble')) this.writeAll(sink, true)
+      if (config.bool('aof-use-rdb-preamble')) this.writeAll(sink, { 'aof-base': 1 })
     })
     if (failure === undefined) return true
     log.warn(`Write error writing append only file on disk: ${errorText(failure.error)}`)
     return false
   }
 
-  private writeAll(sink: Sink, isBase = false): void {
-    const { config, keyspace, vitals } = this.server
-    const options = { checksum: config.bool('rdbchecksum'), compression: config.bool('rdbcompression') }
+  private writeAll(sink: Sink, facts?: Facts): void {
+    const options = { ...this.imageOptions(facts), keyDelay: this.server.config.number('rdb-key-save-delay') }
+    const saver = new RdbSaver(this.server.keyspace, this.formats, this.writerTo(sink), options)
+    while (saver.step());
+  }
+
+  private writerTo(sink: Sink): RdbWriter {
+    const { config } = this.server
+    return new RdbWriter(sink, { checksum: config.bool('rdbchecksum'), compression: config.bool('rdbcompression') })
+  }
+
+  private imageOptions(facts: Facts = { 'aof-base': 0 }): ImageOptions {
+    const { config, vitals } = this.server
     const policy = config.choice('maxmemory-policy')
-    const saver = new RdbSaver(keyspace, this.formats, new RdbWriter(sink, options), {
+    return {
       hint: policy.endsWith('-lru') ? Hint.IDLE : policy.endsWith('-lfu') ? Hint.FREQUENCY : Hint.NONE,
       aux: {
         'redis-ver': REDIS_VERSION,
         'redis-bits': 64,
         ctime: unixTime(),
         'used-mem': vitals.usedBytes,
-        'aof-base': isBase ? 1 : 0,
+        ...facts,
       },
-      keyDelay: config.number('rdb-key-save-delay'),
+      keyDelay: 0,
       functions: this.functions,
-    })
-    while (saver.step());
+    }
   }
 
-  private describe({ step, error }: FileFailure): string {
+  /** What a snapshot is to be shown to, for it to become an RDB file; `facts` are said at its beginning. */
+  imageFor(sink: Sink, facts?: Facts): { writer: RdbWriter; image: RdbImage } {
+    const writer = this.writerTo(sink)
+    // Formats of its own: a snapshot saves in the midst of commands, and perhaps of another save.
+    const { keyspace } = this.server
+    return { writer, image: new RdbImage(keyspace, new ValueFormats(keyspace), writer, this.imageOptions(facts)) }
+  }
+
+  /** What failed, for the log. */
+  describe({ step, error }: FileFailure, temporaryName: string): string {
     const { config } = this.server
     const where = `(in server root dir ${toText(config.directory.path())})`
     const reason = errorText(error)
     switch (step) {
       case 'open':
-        return `Failed opening the temp RDB file ${this.temporaryName} ${where} for saving: ${reason}`
+        return `Failed opening the temp RDB file ${temporaryName} ${where} for saving: ${reason}`
       case 'rename': {
-        const names = `${this.temporaryName} on the final destination ${config.text('dbfilename')}`
+        const names = `${temporaryName} on the final destination ${config.text('dbfilename')}`
         return `Error moving temp DB file ${names} ${where}: ${reason}`
       }
       case 'fsync directory':
@@ -144,9 +195,6 @@ export class Persistence {
   /** At the start: reads the file if there is one. False, having logged why, if the server must not go on. */
   restore(): boolean {
     const { config, log } = this.server
-    if (this.hasSavePoints) {
-      log.warn('Save points are set, but saving in the background is not built yet: only SAVE and a shutdown save.')
-    }
     if (config.bool('appendonly')) return this.server.appendOnly.restoreNow()
     if (this.load(false) !== Restored.FAILED) return true
     log.warn('Fatal error loading the DB, check server logs. Exiting.')
@@ -225,8 +273,4 @@ export class Persistence {
     log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}${empty}.`)
     return true
   }
-}
-
-function unixTime(): number {
-  return Math.floor(Date.now() / 1000)
 }

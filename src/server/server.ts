@@ -78,6 +78,7 @@ import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
 import { Shutdown } from './shutdown.ts'
 import { SlowCommands } from './slow-commands.ts'
+import { Snapshots } from './snapshots.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
@@ -127,6 +128,7 @@ export class Server {
   /** How values are written and read: in files, and on their own. */
   readonly formats: ValueFormats
   readonly payloads: Payloads
+  readonly snapshots: Snapshots
   readonly persistence: Persistence
   readonly appendOnly: AppendOnly
   readonly shutdown: Shutdown
@@ -192,6 +194,8 @@ export class Server {
       session.flags |= SessionFlag.CLOSE_NOW // what else it has sent is not executed
       this.limits.refuseQueryBuffer(connection)
     }
+    this.background.activity = () => this.dispatcher.statistics.totalCalls
+    this.snapshots = new Snapshots(this)
     this.persistence = new Persistence(this)
     this.appendOnly = new AppendOnly(this)
     this.shutdown = new Shutdown(this)
@@ -369,6 +373,7 @@ export class Server {
   /** Stops listening, and closes every connection. */
   close(): void {
     this.cron.stop()
+    this.persistence.close()
     this.vitals.close()
     this.waiting.close()
     this.blocking.close()

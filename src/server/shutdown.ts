@@ -40,6 +40,10 @@ export class Shutdown {
 
   private saveLast({ save, force }: ShutdownOptions): boolean {
     const { log, persistence } = this.server
+    if (persistence.background.inProgress) {
+      log.warn('There is a child saving an .rdb. Killing it!')
+      persistence.background.kill()
+    }
     if (!(save ?? persistence.hasSavePoints)) return true
     log.info('Saving the final RDB snapshot before exiting.')
     if (persistence.save()) return true

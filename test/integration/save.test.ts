@@ -132,7 +132,6 @@ describe('SAVE', () => {
     const client = await connect(server)
     expect(await ask(client, 'SAVE', 'now')).toBe("-ERR wrong number of arguments for 'save' command\r\n")
     expect(await ask(client, 'LASTSAVE', 'x')).toBe("-ERR wrong number of arguments for 'lastsave' command\r\n")
-    expect(await ask(client, 'BGSAVE')).toMatch(/^-ERR unknown command/)
   })
 })
 
@@ -371,15 +370,6 @@ describe('a file that cannot be loaded stops the start, and is left as it is:', 
     const { code, log } = await startInVain(dir)
     expect(code).toBe(1)
     expect(log).toMatch(/Fatal error: can't read the RDB file .*dump\.rdb: Is a directory/)
-  })
-})
-
-describe('what is not built yet is said at the start:', () => {
-  test('saving in the background', async () => {
-    const server = await start(directory(), '--save', '900 1')
-    expect(server.log()).toContain('only SAVE and a shutdown save')
-    const other = await start(directory())
-    expect(other.log()).not.toContain('only SAVE and a shutdown save')
   })
 })
 

@@ -1,17 +1,45 @@
-/* SAVE and LASTSAVE. How the data gets to the disk is persistence.ts's matter. */
+/* SAVE, BGSAVE and LASTSAVE. How the data gets to the disk is persistence.ts's and background-save.ts's matter. */
 import type { Call } from '../../commands/call.ts'
-import { Category, type Command, type CommandGroup, Flag, group } from '../../commands/definition.ts'
-import { SAVE_FAILED } from '../../protocol/errors.ts'
+import { Category, type Command, type CommandGroup, Flag, group, optional, token } from '../../commands/definition.ts'
+import { SessionFlag } from '../../commands/session.ts'
+import { OTHER_CHILD, SAVE_FAILED, SAVE_IN_PROGRESS, SYNTAX } from '../../protocol/errors.ts'
 import type { Server } from '../server.ts'
 
 function save({ reply }: Call, { persistence }: Server): void {
+  if (persistence.background.inProgress) return reply.error(SAVE_IN_PROGRESS)
   persistence.saves++
   if (persistence.save()) reply.ok()
   else reply.error(SAVE_FAILED)
 }
 
+function bgsave(call: Call, { persistence, snapshots }: Server): void {
+  const { background } = persistence
+  const { reply, session } = call
+  const schedules = call.argc === 2 && call.is(1, 'SCHEDULE')
+  if (call.argc > 2 || (call.argc === 2 && !schedules)) return reply.error(SYNTAX)
+  if (background.inProgress) return reply.error(SAVE_IN_PROGRESS)
+  // In a transaction nothing is to be seen of it half way through.
+  const inside = (session.flags & SessionFlag.DENY_BLOCKING) !== 0
+  if (snapshots.busy || inside) {
+    if (!schedules && !inside && !snapshots.isClearing) return reply.error(OTHER_CHILD)
+    background.scheduled = true
+    return reply.simple('Background saving scheduled')
+  }
+  if (background.begin()) reply.simple('Background saving started')
+  else reply.error(SAVE_FAILED)
+}
+
 export function saveCommands(server: Server): readonly Command[] {
   return group('server', {
+    BGSAVE: {
+      summary: 'Saves the dataset in the background.',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      flags: Flag.ADMIN | Flag.NOSCRIPT | Flag.NO_ASYNC_LOADING,
+      args: [optional(token('SCHEDULE', { since: '3.2.2' }))],
+      history: [['3.2.2', '`SCHEDULE`.']],
+      run: (call) => bgsave(call, server),
+    },
     LASTSAVE: {
       summary: 'Tells when the dataset was last saved, as a Unix time.',
       since: '1.0.0',

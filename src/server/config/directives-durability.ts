@@ -1,16 +1,7 @@
 /* Directives about files, replication and the cluster. Defaults and limits are those of Redis 7.2.4. */
 import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
 import { bool, choice, Flag, integer, memory, secret, special, text } from './directive.ts'
-import {
-  ACTED,
-  BACKGROUND_SAVES,
-  CLUSTER,
-  CLUSTER_MODE,
-  LOADING_CLIENTS,
-  REPLICATION,
-  REPLICATION_LINK,
-  SAVE_POINTS,
-} from './effects.ts'
+import { ACTED, CLUSTER, CLUSTER_MODE, LOADING_CLIENTS, REPLICATION, REPLICATION_LINK } from './effects.ts'
 
 const { IMMUTABLE, HIDDEN, PROTECTED, DENY_LOADING, MULTI_ARG } = Flag
 
@@ -59,10 +50,10 @@ export const SNAPSHOTS = [
       { seconds: 300, changes: 100 },
       { seconds: 60, changes: 10000 },
     ],
-    SAVE_POINTS,
+    ACTED,
     { flags: MULTI_ARG },
   ),
-  bool('stop-writes-on-bgsave-error', true, BACKGROUND_SAVES),
+  bool('stop-writes-on-bgsave-error', true, ACTED),
   bool('rdbcompression', true, ACTED),
   bool('rdbchecksum', true, ACTED, { flags: IMMUTABLE }),
   text('dbfilename', 'dump.rdb', ACTED, { flags: PROTECTED, check: checkDumpName }),

@@ -24,7 +24,6 @@ export const ACTED: Effect = { kind: 'acted' }
 // Features to come.
 export const ACL = accepted('access control lists are not built yet')
 export const ACL_FILE = refused('access control lists are not built yet')
-export const BACKGROUND_SAVES = accepted('saving in the background is not built yet')
 export const CLIENT_EVICTION = accepted('client eviction is not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
@@ -37,7 +36,6 @@ export const REPLICATION_LINK = refused('replication is not built yet')
 export const RESTORE_EXAMINES = partial(
   'RESTORE examines values thoroughly in any case, the loading of files with `yes`',
 )
-export const SAVE_POINTS = partial('the data is saved at shutdown, but not in the background yet')
 export const SCRIPTING = accepted('scripting is not built yet')
 export const TLS = accepted('TLS is not built yet')
 export const TLS_LINK = refused('TLS is not built yet')

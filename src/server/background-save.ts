@@ -1,0 +1,200 @@
+/* Saves in the background: a snapshot (snapshots.ts) written to the RDB file while the server goes on, asked for by
+ * BGSAVE or due by the save points.
+ *
+ * Redis forks for this and we do not; what it says of the child, in the log and in INFO, is said of the save. A save
+ * that is killed (FLUSHALL, SHUTDOWN) leaves no file and no bad status; one that fails leaves the old file, and makes
+ * writes be refused (stop-writes-on-bgsave-error) until one succeeds. */
+import type { Call } from '../commands/call.ts'
+import { type Command, Flag } from '../commands/definition.ts'
+import { Admission, ServerGate } from '../commands/dispatcher.ts'
+import { BackgroundFile } from '../persistence/background-file.ts'
+import { type FileFailure, isSystemError } from '../persistence/rdb/files.ts'
+import type { RdbImage } from '../persistence/rdb/image.ts'
+import { MISCONF } from '../protocol/errors.ts'
+import type { Persistence } from './persistence.ts'
+import type { Server } from './server.ts'
+import { unixTime } from './unix-time.ts'
+
+/** After a failure the save points wait so long, in seconds. */
+const RETRY_DELAY_SECONDS = 5
+
+export class BackgroundSave {
+  private readonly server: Server
+  private readonly persistence: Persistence
+  private file: BackgroundFile | null = null
+  /** Saves begun so far, which name the temporary files. */
+  private count = 0
+  /** The changes that the save under way has in it. */
+  private dirtyBefore = 0
+  private lastTry = 0
+  private startedAt = 0
+  /** BGSAVE SCHEDULE waits for its turn. */
+  scheduled = false
+  /** The last save succeeded, or there was none. */
+  ok = true
+  /** How long the last one took, in seconds; -1: there was none. */
+  lastSeconds = -1
+
+  constructor(server: Server, persistence: Persistence) {
+    this.server = server
+    this.persistence = persistence
+    server.cron.every(() => this.tick())
+    server.dispatcher.addAdmission((call, command) => this.admit(call, command))
+    const { config } = server
+    config.onChange('save', () => this.judge())
+    config.onChange('stop-writes-on-bgsave-error', () => this.judge())
+  }
+
+  get inProgress(): boolean {
+    return this.file !== null
+  }
+
+  /** How long the save under way has taken so far, in seconds; -1 if there is none. */
+  get currentSeconds(): number {
+    return this.inProgress ? unixTime() - this.startedAt : -1
+  }
+
+  /** Begins a save. False, having logged why, if that cannot be. */
+  begin(): boolean {
+    const { server, persistence } = this
+    const { keyspace, log, snapshots, config } = server
+    if (snapshots.busy) return false
+    this.lastTry = unixTime()
+    persistence.saves++
+    const name = `temp-${process.pid}.${++this.count}.rdb`
+    const file = this.open(name)
+    if (file === null) return false
+    const { image } = persistence.imageFor(file)
+    this.file = file
+    this.dirtyBefore = keyspace.dirty
+    this.startedAt = unixTime()
+    file.onRoom = () => snapshots.resume()
+    log.info(`Background saving started by pid ${process.pid}`)
+    snapshots.begin({
+      sink: image,
+      isFull: () => file.isFull || this.spoiled(image),
+      keyDelayUs: config.number('rdb-key-save-delay'),
+      shown: () => {
+        if (!this.spoiled(image)) file.finish()
+      },
+    })
+    return true
+  }
+
+  private open(name: string): BackgroundFile | null {
+    const { persistence } = this
+    try {
+      return new BackgroundFile(persistence.replacement(name), (failure) => this.ended(name, failure))
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+      this.failed(persistence.describe({ step: 'open', error }, name))
+      return null
+    }
+  }
+
+  /** Whether there is a key that cannot be written; then the save has just ended. */
+  private spoiled(image: RdbImage): boolean {
+    if (image.failure === null) return false
+    setImmediate(() => {
+      if (this.file === null) return
+      this.stop()
+      this.failed(`The data cannot be saved. ${image.failure?.message}`)
+    })
+    return true
+  }
+
+  private ended(name: string, failure: FileFailure | undefined): void {
+    const { server, persistence } = this
+    const { keyspace, log, snapshots } = server
+    this.file = null
+    if (failure !== undefined) {
+      snapshots.giveUp()
+      return this.failed(persistence.describe(failure, name))
+    }
+    this.lastSeconds = unixTime() - this.startedAt
+    log.info('DB saved on disk')
+    log.info('Background saving terminated with success')
+    keyspace.dirty -= this.dirtyBefore
+    persistence.lastSave = unixTime()
+    this.succeeded()
+  }
+
+  private failed(reason: string): void {
+    const { log } = this.server
+    log.warn(reason)
+    log.warn('Background saving error')
+    if (this.startedAt !== 0) this.lastSeconds = unixTime() - this.startedAt
+    this.ok = false
+    this.judge()
+  }
+
+  /** The data has been saved, in the background or not. */
+  succeeded(): void {
+    this.ok = true
+    this.judge()
+  }
+
+  /** Gives up the save under way, if there is one. */
+  kill(): void {
+    if (this.file === null) return
+    this.stop()
+    this.lastSeconds = unixTime() - this.startedAt
+    this.server.log.warn('Background saving terminated by signal 10')
+  }
+
+  private stop(): void {
+    this.file?.giveUp()
+    this.file = null
+    this.server.snapshots.giveUp()
+  }
+
+  /** Whether enough time has passed since a save that failed. */
+  private get mayTry(): boolean {
+    return this.ok || unixTime() - this.lastTry > RETRY_DELAY_SECONDS
+  }
+
+  private tick(): void {
+    const { server, persistence } = this
+    if (server.snapshots.busy || this.inProgress || (server.dispatcher.gates & ServerGate.LOADING) !== 0) return
+    const { dirty } = server.keyspace
+    if (this.scheduled && this.mayTry) {
+      this.scheduled = false
+      this.begin()
+      return
+    }
+    if (dirty === 0 || !this.mayTry) return
+    const elapsed = unixTime() - persistence.lastSave
+    for (const { seconds, changes } of persistence.savePoints) {
+      if (dirty < changes || elapsed <= seconds) continue
+      server.log.info(`${changes} changes in ${seconds} seconds. Saving...`)
+      this.begin()
+      return
+    }
+  }
+
+  /** Whether writes are refused now because the data cannot be saved. */
+  get refusesWrites(): boolean {
+    return !this.ok && this.persistence.hasSavePoints && this.server.config.bool('stop-writes-on-bgsave-error')
+  }
+
+  private judge(): void {
+    const { dispatcher } = this.server
+    if (this.refusesWrites) dispatcher.gates |= ServerGate.MISCONF
+    else dispatcher.gates &= ~ServerGate.MISCONF
+  }
+
+  /** PING is refused as well, so that whoever watches over the server learns of it. */
+  private admit(call: Call, command: Command): Admission {
+    const { dispatcher } = this.server
+    if ((dispatcher.gates & ServerGate.MISCONF) === 0) return Admission.RUN
+    const flags = command.name === 'exec' ? call.session.queuedFlags : command.flags
+    if ((flags & Flag.WRITE) === 0 && command.name !== 'ping') return Admission.RUN
+    dispatcher.reject(call, command, MISCONF)
+    return Admission.ANSWERED
+  }
+
+  close(): void {
+    if (this.file === null) return
+    this.stop()
+  }
+}
