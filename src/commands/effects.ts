@@ -149,6 +149,11 @@ export class Effects implements Removals {
     this.tellRemoved(this.lazyEviction, db, bytes, pos, len)
   }
 
+  /** A key has been deleted outside of any command. */
+  deleted(db: Database, bytes: Uint8Array, pos: number, len: number): void {
+    this.tellRemoved(false, db, bytes, pos, len)
+  }
+
   private tellRemoved(lazy: boolean, db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.open(db, 2)
     this.word(lazy ? 'UNLINK' : 'DEL').bulk(bytes, pos, len)

@@ -62,6 +62,15 @@ export const INVALID_FREQUENCY = errorReply('ERR Invalid FREQ value, must be >= 
 export const INVALID_TTL = errorReply('ERR Invalid TTL value, must be >= 0')
 export const NO_PAYLOAD = errorReply('ERR DUMP payload version or checksum are wrong')
 export const NOT_DUMPABLE = errorReply('ERR values of this type cannot be dumped yet')
+export const MIGRATE_KEYS = errorReply(
+  'ERR When using MIGRATE KEYS option, the key argument must be set to the empty string',
+)
+export const MIGRATE_CONNECT = errorReply('IOERR error or timeout connecting to the client')
+export const MIGRATE_WRITE = errorReply('IOERR error or timeout writing to target instance')
+export const MIGRATE_READ = errorReply('IOERR error or timeout reading to target instance')
+export const MIGRATE_NESTED = errorReply('ERR MIGRATE is not possible in transactions and scripts')
+export const MIGRATE_NOT_DUMPABLE = errorReply('ERR a value of this type cannot be dumped yet')
+export const migrateTarget = (text: string): ErrorReply => errorReply(`ERR Target instance replied with error: ${text}`)
 export const BAD_PAYLOAD = errorReply('ERR Bad data format')
 export const SAME_OBJECT = errorReply('ERR source and destination objects are the same')
 export const DB_OUT_OF_RANGE = errorReply('ERR DB index is out of range')

@@ -15,15 +15,15 @@ import type { Server } from './server.ts'
 export const PauseMode = { NONE: 0, WRITE: 1, ALL: 2 } as const
 export type PauseMode = (typeof PauseMode)[keyof typeof PauseMode]
 
-export const PausePurpose = { CLIENT: 0, SHUTDOWN: 1, FAILOVER: 2 } as const
+export const PausePurpose = { CLIENT: 0, SHUTDOWN: 1, FAILOVER: 2, MIGRATION: 3 } as const
 export type PausePurpose = (typeof PausePurpose)[keyof typeof PausePurpose]
 
 export class Pause {
   mode: PauseMode = PauseMode.NONE
   private readonly server: Server
   // By purpose.
-  private readonly modes: PauseMode[] = [PauseMode.NONE, PauseMode.NONE, PauseMode.NONE]
-  private readonly endsMs = [0, 0, 0]
+  private readonly modes: PauseMode[] = [PauseMode.NONE, PauseMode.NONE, PauseMode.NONE, PauseMode.NONE]
+  private readonly endsMs = [0, 0, 0, 0]
   private readonly waiting = new Set<Connection>()
   private timer: NodeJS.Timeout | undefined
 

@@ -52,6 +52,7 @@ import { infoCommands } from './commands/info.ts'
 import { latencyCommands } from './commands/latency.ts'
 import { lolwutCommands } from './commands/lolwut.ts'
 import { memoryCommands } from './commands/memory.ts'
+import { migrateCommands } from './commands/migrate.ts'
 import { monitorCommands } from './commands/monitor.ts'
 import { replicationCommands } from './commands/replication.ts'
 import { saveCommands } from './commands/save.ts'
@@ -68,6 +69,7 @@ import { REQUEST_SIZE_MAX } from './input.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
+import { Migration } from './migration/migration.ts'
 import { Monitors } from './monitors.ts'
 import { type Handle, isLoopback, peerName } from './native-handles.ts'
 import { Outbox } from './outbox.ts'
@@ -135,6 +137,7 @@ export class Server {
   readonly authentication: Authentication
   readonly resumption = new Resumption(this.background)
   readonly pause: Pause
+  readonly migration: Migration
   readonly monitors: Monitors
   readonly limits: Limits
   readonly pushes: Pushes
@@ -201,6 +204,7 @@ export class Server {
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
     this.pause = new Pause(this)
+    this.migration = new Migration(this)
     this.monitors = new Monitors(this)
     this.limits = new Limits(this)
     this.onSessionEnd((connection) => this.monitors.forget(connection))
@@ -234,6 +238,7 @@ export class Server {
       keyScanCommands,
       keyMoveCommands,
       payloadCommands(this.payloads),
+      migrateCommands(this),
       objectCommands,
       databaseCommands,
       selectCommands,
@@ -379,6 +384,7 @@ export class Server {
     this.blocking.close()
     this.shutdown.close()
     this.pause.close()
+    this.migration.close()
     this.listener.close()
     for (const connection of this.connections.values()) connection.close()
   }

@@ -85,7 +85,7 @@ export function statsSection(server: Server): string {
     ...PUBSUB,
     latest_fork_usec: 0,
     total_forks: 0,
-    migrate_cached_sockets: 0,
+    migrate_cached_sockets: server.migration.kept,
     slave_expires_tracked_keys: 0,
     ...DEFRAG,
     ...TRACKING,
