@@ -72,3 +72,10 @@ export class Session {
     this.id = id
   }
 }
+
+/** Sets the gate of a client with subscriptions: in RESP2 messages could not be told from replies. */
+export function followSubscriptions(session: Session): void {
+  const count = session.channelCount + session.patternCount + session.shardChannelCount
+  if (count > 0 && session.version === 2) session.gates |= Gate.SUBSCRIBED
+  else session.gates &= ~Gate.SUBSCRIBED
+}

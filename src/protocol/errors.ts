@@ -139,6 +139,15 @@ export const ONE_REDIRECTION = errorReply('ERR A client can only redirect to a s
 export const NO_REDIRECTION = errorReply('ERR The client ID you want redirect to does not exist')
 export const NO_TRACKING = errorReply('ERR client-side caching is not supported by this server')
 export const MONITOR_DENIED = errorReply("ERR MONITOR isn't allowed for DENY BLOCKING client")
+export const subscribeDenied = (command: string): ErrorReply =>
+  errorReply(`ERR ${command} isn't allowed for a DENY BLOCKING client`)
+/** `command` is its full name: of a subcommand with its container's. */
+export const notWhileSubscribed = (command: string): ErrorReply =>
+  errorReply(
+    `ERR Can't execute '${command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in ` +
+      'this context',
+  )
+export const TOO_MANY_SUBSCRIPTIONS = errorReply('ERR no memory is left for more subscriptions')
 export const REPLICA_READS_NOTHING = errorReply("ERR Replica can't interact with the keyspace")
 export const unknownClientType = (name: string): ErrorReply => errorReply(`ERR Unknown client type '${shown(name)}'`)
 export const noSuchUser = (name: string): ErrorReply => errorReply(`ERR No such user '${shown(name)}'`)

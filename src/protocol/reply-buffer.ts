@@ -5,7 +5,10 @@
  *
  * Most turns need one small buffer a client. Large replies go through larger ones, so that a megabyte is not fresh (and
  * zeroed) memory each time. Each remembers views of its first bytes by length: a short reply needs no new object to be
- * sent. `trimBuffers` gives back what was not used of late. */
+ * sent. `trimBuffers` gives back what was not used of late.
+ *
+ * A buffer whose content goes to many clients (shared-buffers.ts) counts them: it goes back when the last one has
+ * it. */
 import { release } from '../lib/release.ts'
 
 /** Bytes of the smallest buffer. */
@@ -24,7 +27,13 @@ export class ReplyBuffer {
   len = 0
   /** Which pool it belongs to. */
   readonly pool: number
+  /** How many hold a part of it; 0: it is one owner's. */
+  users = 0
   private readonly views: (Buffer | undefined)[] = []
+  // The last view of a part, which clients that are sent the same have one after the other.
+  private partFrom = -1
+  private partTo = -1
+  private part: Buffer | null = null
 
   constructor(size: number, pool: number) {
     const memory = new ArrayBuffer(size)
@@ -35,7 +44,10 @@ export class ReplyBuffer {
 
   /** The bytes written. */
   view(): Buffer {
-    const len = this.len
+    return this.beginning(this.len)
+  }
+
+  private beginning(len: number): Buffer {
     if (len >= VIEWS_MAX) return this.buffer.subarray(0, len)
     let view = this.views[len]
     if (view === undefined) {
@@ -44,6 +56,17 @@ export class ReplyBuffer {
       this.views[len] = view
     }
     return view
+  }
+
+  /** The bytes [from, to). */
+  range(from: number, to: number): Buffer {
+    if (from === 0 && to < VIEWS_MAX) return this.beginning(to)
+    if (from !== this.partFrom || to !== this.partTo || this.part === null) {
+      this.part = this.buffer.subarray(from, to)
+      this.partFrom = from
+      this.partTo = to
+    }
+    return this.part
   }
 }
 
@@ -73,6 +96,12 @@ export function takeBuffer(size = BUFFER_SIZE): ReplyBuffer {
   const buffer = pools[pool]![count - 1]!
   pools[pool]![count - 1] = null
   return buffer
+}
+
+/** One who held the buffer, or a part of it, does not any more. */
+export function dropBuffer(buffer: ReplyBuffer): void {
+  if (buffer.users > 0 && --buffer.users > 0) return
+  giveBuffer(buffer)
 }
 
 /** Nobody holds a view of the buffer any more. */

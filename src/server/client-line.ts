@@ -60,7 +60,7 @@ export function clientLine(server: Server, connection: Connection): string {
   const input = isRunning && own === 0 ? server.wire.end : own
   const age = now - seconds(connection.createdAt)
   const idle = now - seconds(connection.lastInteraction)
-  const size = CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session)
+  const size = CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session) + server.pubsub.sizeOf(connection)
   const queued = session.queue?.memoryBytes ?? 0
   return [
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
@@ -68,7 +68,7 @@ export function clientLine(server: Server, connection: Connection): string {
     `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
     `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
     `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
-    `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingWrites} omem=${output} tot-mem=${size}`,
+    `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output} tot-mem=${size}`,
     `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=-1`,
     `resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`,
   ].join(' ')

@@ -12,9 +12,10 @@ import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
-import { giveBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
+import { dropBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { Input, REQUEST_SIZE_MAX } from './input.ts'
 import { type Handle, isLoopback, peerName, takeReads, Written, write } from './native-handles.ts'
+import { Output, SharedRange } from './output.ts'
 import type { Server } from './server.ts'
 
 /** What all connections of a server read into and write from. */
@@ -51,15 +52,13 @@ export class Connection {
   private readonly server: Server
   private readonly handle: Handle
   private input: Input | null = null
-  // What is to be sent at the end of the turn: nearly always one buffer; then whatever is more than that.
-  private out: ReplyBuffer | null = null
-  private outMore: (ReplyBuffer | Uint8Array)[] = []
+  /** What is to be sent at the end of the turn. */
+  private readonly output = new Output()
   private queued = false
   /** Waits for the next turn with part of what it sent. */
   private yielded = false
   /** Reads of this turn that filled the read buffer. */
   private fullReads = 0
-  private queuedBytes = 0
   closed = false
   /** Writes that the kernel has not taken whole. */
   pendingWrites = 0
@@ -91,7 +90,12 @@ export class Connection {
 
   /** Bytes waiting for the peer to read them. */
   get pendingOutput(): number {
-    return this.closed ? 0 : this.handle.writeQueueSize + this.queuedBytes
+    if (this.closed) return 0
+    return this.pendingWrites === 0 ? this.output.size : this.handle.writeQueueSize + this.output.size
+  }
+  /** Pieces of memory that they lie in. */
+  get pendingPieces(): number {
+    return this.pendingWrites + this.output.count
   }
   /** Bytes received and not yet executed, and the room for them. */
   get inputLength(): number {
@@ -338,47 +342,58 @@ export class Connection {
     const { limits } = this.server
     if ((len > limits.replySizeMin || reply.overflowed) && !limits.replyGrew(this, reply)) return reply.drop()
     this.server.stats.bytesWritten += len
-    this.queuedBytes += len
-    if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.outMore.push(chunk)
-    else if (this.out === null && this.outMore.length === 0) this.out = reply.takeBuffer()
-    else this.outMore.push(reply.takeBuffer())
-    this.announce()
+    if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.output.addReply(chunk)
+    else this.output.addReply(reply.takeBuffer())
+    if (!this.queued) this.announce()
   }
 
   /** Sees to it that what is queued is sent at the end of the turn; a client that is alone need not wait for it. */
   private announce(): void {
-    if (this.queued) return
     this.queued = true
     if (this.server.connections.size > 1) this.server.outbox.add(this)
     else this.flushOutput()
   }
 
-  /** Sends what is queued. */
+  /** Sends what is queued. While the kernel has not taken what it was given before, that waits: gathered here it takes
+   *  less memory than as writes of its own. */
   flushOutput(): void {
     if (!this.server.appendOnly.beforeSending()) return
     this.queued = false
-    this.queuedBytes = 0
-    const out = this.out
-    this.out = null
-    if (out !== null) this.writeBuffer(out)
-    if (this.outMore.length === 0) return
-    const more = this.outMore
-    this.outMore = []
+    if (this.pendingWrites > 0) {
+      this.output.settle()
+      this.server.limits.outputGrew(this)
+    } else this.sendOutput()
+  }
+
+  private sendOutput(): void {
+    const { output } = this
+    const { first, shared } = output
+    output.size = 0
+    const more = output.takeMore()
+    if (first !== null) {
+      output.first = null
+      this.writeBuffer(first, first.view())
+    } else if (shared !== null) {
+      output.shared = null
+      this.writeBuffer(shared, shared.range(output.from, output.to))
+    }
     for (const piece of more) {
-      if (piece instanceof ReplyBuffer) this.writeBuffer(piece)
+      if (piece instanceof ReplyBuffer) this.writeBuffer(piece, piece.view())
+      else if (piece instanceof SharedRange) this.writeBuffer(piece.buffer, piece.buffer.range(piece.from, piece.to))
       else this.write(piece, null)
     }
   }
 
-  /** Sends a reply buffer; it goes back to its pool when the kernel has all of it. */
-  private writeBuffer(buffer: ReplyBuffer): void {
-    if (this.write(buffer.view(), buffer) !== Written.LATER) giveBuffer(buffer)
+  /** Sends (a part of) a buffer, which is given back when the kernel has all of it. */
+  private writeBuffer(buffer: ReplyBuffer, view: Uint8Array): void {
+    if (this.write(view, buffer) !== Written.LATER) dropBuffer(buffer)
   }
 
   private readonly written = (error: string | undefined, buffer: ReplyBuffer | null): void => {
     this.pendingWrites--
-    if (buffer !== null) giveBuffer(buffer)
+    if (buffer !== null) dropBuffer(buffer)
     if (error !== undefined) this.close()
+    else if (this.pendingWrites === 0 && !this.queued && !this.closed) this.sendOutput()
   }
 
   private write(bytes: Uint8Array, buffer: ReplyBuffer | null): Written {
@@ -397,9 +412,8 @@ export class Connection {
   send(bytes: Uint8Array): void {
     if (this.closed) return
     this.server.stats.bytesWritten += bytes.length
-    this.queuedBytes += bytes.length
-    this.outMore.push(bytes)
-    this.announce()
+    this.output.addBytes(bytes)
+    if (!this.queued) this.announce()
   }
 
   /** Sends a push (a message, an invalidation): never in the midst of a reply, and to a client that turned replies off
@@ -417,6 +431,19 @@ export class Connection {
       this.server.pushes.hold(this)
     }
     this.held.push(bytes)
+  }
+
+  /** As `push`, of bytes [from, to) of a buffer that others are sent as well. */
+  pushShared(buffer: ReplyBuffer, from: number, to: number): void {
+    if (this.closed || (this.session.flags & CLOSING) !== 0) return
+    if (this.writing !== null) return this.push(buffer.bytes.slice(from, to))
+    const { output, server } = this
+    server.stats.bytesWritten += to - from
+    output.addShared(buffer, from, to)
+    if (this.pendingWrites > 0 || output.size > server.limits.replySizeMin) server.limits.pushed(this)
+    if (this.queued || this.closed) return
+    this.queued = true
+    server.outbox.addPushed(this)
   }
 
   /** The running command has ended, and with it what its pushes waited for. */
@@ -468,7 +495,7 @@ export class Connection {
       return
     }
     this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
-    this.flushOutput()
+    this.sendOutput()
     const isSent = this.pendingOutput === 0
     this.socket.destroySoon()
     if (isSent) this.forget()
@@ -482,7 +509,7 @@ export class Connection {
 
   /** The peer sends no more: it gets what is queued, and no more than the kernel takes at once. */
   private ended(): void {
-    if (this.queued) this.flushOutput()
+    this.sendOutput()
     this.close()
   }
 
@@ -490,6 +517,7 @@ export class Connection {
     if (this.closed) return
     this.closed = true
     this.input = null
+    this.output.clear()
     this.server.disconnected(this)
   }
 

@@ -20,7 +20,8 @@ import { listCommands } from '../commands/lists.ts'
 import { blockingListCommands } from '../commands/lists-blocking.ts'
 import { listMoveCommands } from '../commands/lists-move.ts'
 import { listPositionCommands } from '../commands/lists-positions.ts'
-import { Session, SessionFlag } from '../commands/session.ts'
+import { pubsubCommands, subscribedAdmission } from '../commands/pubsub.ts'
+import { followSubscriptions, Session, SessionFlag } from '../commands/session.ts'
 import { setCommands } from '../commands/sets.ts'
 import { setAlgebraCommands } from '../commands/sets-algebra.ts'
 import { setRandomCommands } from '../commands/sets-random.ts'
@@ -40,6 +41,7 @@ import { ValueFormats } from '../persistence/rdb/values.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
+import { PubSub } from '../pubsub/pubsub.ts'
 import { AppendOnly } from './append-only/append-only.ts'
 import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
@@ -141,6 +143,7 @@ export class Server {
   readonly monitors: Monitors
   readonly limits: Limits
   readonly pushes: Pushes
+  readonly pubsub = new PubSub()
   /** Ends the waiting of a client that is blocked on keys, as if its time had run out or with an error; false if it is
    *  not. Whoever lets clients block sets it. */
   unblock: ((connection: Connection, asError: boolean) => boolean) | null = null
@@ -203,11 +206,13 @@ export class Server {
     this.appendOnly = new AppendOnly(this)
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
+    this.dispatcher.addAdmission(subscribedAdmission(this.dispatcher))
     this.pause = new Pause(this)
     this.migration = new Migration(this)
     this.monitors = new Monitors(this)
     this.limits = new Limits(this)
     this.onSessionEnd((connection) => this.monitors.forget(connection))
+    this.onSessionEnd((connection) => this.endSubscriptions(connection))
     this.onSessionEnd((connection) => this.transactions.forget(connection.session))
     guardAgainstHttp(this)
     this.followConfig()
@@ -243,6 +248,7 @@ export class Server {
       databaseCommands,
       selectCommands,
       transactionCommands(this.transactions),
+      pubsubCommands(this.pubsub, (session) => this.connections.get(session.id)),
       commandCommands(this.table),
       connectionCommands(this),
       clientCommands(this),
@@ -358,6 +364,11 @@ export class Server {
     const connection = new Connection(this, new Session(0), handle)
     connection.send(message)
     connection.closeAfterReply()
+  }
+
+  private endSubscriptions(connection: Connection): void {
+    this.pubsub.forget(connection)
+    followSubscriptions(connection.session)
   }
 
   /** Adds what is to be done when a session ends: its client has gone, or begins anew with RESET. */

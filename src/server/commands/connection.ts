@@ -10,7 +10,7 @@ import {
   optional,
   string,
 } from '../../commands/definition.ts'
-import { Gate, ReplyMode, SessionFlag } from '../../commands/session.ts'
+import { followSubscriptions, Gate, ReplyMode, SessionFlag } from '../../commands/session.ts'
 import { fromLatin1 } from '../../lib/bytes.ts'
 import {
   BAD_CLIENT_NAME,
@@ -120,6 +120,7 @@ function hello(server: Server, call: Call): void {
   if (version > 0) {
     session.version = version
     reply.version = version
+    followSubscriptions(session)
   }
   reply.map(7)
   reply.bulkString('server')

@@ -6,7 +6,6 @@ import { type Fields, fields } from './fields.ts'
 const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(2)
 
 /** What features that are not there yet would count. */
-const PUBSUB: Fields = { pubsub_channels: 0, pubsub_patterns: 0, pubsubshard_channels: 0 }
 const DEFRAG: Fields = {
   active_defrag_hits: 0,
   active_defrag_misses: 0,
@@ -54,6 +53,14 @@ function keys({ keyspace, eviction }: Server): Fields {
   }
 }
 
+function subscriptions({ pubsub }: Server): Fields {
+  return {
+    pubsub_channels: pubsub.channelCount,
+    pubsub_patterns: pubsub.patternCount,
+    pubsubshard_channels: pubsub.shardChannelCount,
+  }
+}
+
 function loop({ stats, vitals, dispatcher, authentication, payloads }: Server): Fields {
   return {
     unexpected_error_replies: 0,
@@ -82,7 +89,7 @@ export function statsSection(server: Server): string {
   return fields({
     ...traffic(server),
     ...keys(server),
-    ...PUBSUB,
+    ...subscriptions(server),
     latest_fork_usec: 0,
     total_forks: 0,
     migrate_cached_sockets: server.migration.kept,
