@@ -351,8 +351,9 @@ export class Dispatcher {
 
   /** Replies an error for a command that does not get to run. */
   reject(call: Call, command: Command | null, error: ErrorReply): void {
-    const isSpoiling = (call.session.gates & Gate.MULTI) !== 0 && this.transactions !== null
-    const told = isSpoiling ? this.transactions!.spoil(call, command, error) : error
+    // (EXEC answers that the transaction is given up even if there was none.)
+    const isSpoiling = (call.session.gates & Gate.MULTI) !== 0 || command?.name === 'exec'
+    const told = isSpoiling && this.transactions !== null ? this.transactions.spoil(call, command, error) : error
     call.reply.error(told)
     this.statistics.recordError(told.code)
     if (command !== null) this.statistics.rejected[command.id]!++

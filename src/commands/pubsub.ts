@@ -1,5 +1,5 @@
-/* Commands about messages: who listens to what (SUBSCRIBE and its kin), sending (PUBLISH, SPUBLISH), and asking about it
- * (PUBSUB). The subscriptions themselves are in src/pubsub/.
+/* Commands about messages: who listens to what (SUBSCRIBE and its kin), sending (PUBLISH, SPUBLISH), and asking about
+ * it (PUBSUB). The subscriptions themselves are in src/pubsub/.
  *
  * The answer to a subscription is a message, one for each channel: a client gets it even if it turned replies off. */
 import { fromLatin1 } from '../lib/bytes.ts'
@@ -43,7 +43,6 @@ export function subscribedAdmission(dispatcher: Dispatcher): Admit {
   return (call, command) => {
     if ((call.session.gates & Gate.SUBSCRIBED) === 0 || WHILE_SUBSCRIBED.has(command.fullName)) return Admission.RUN
     dispatcher.reject(call, command, notWhileSubscribed(command.fullName))
-    dispatcher.onRefused?.(call)
     return Admission.ANSWERED
   }
 }

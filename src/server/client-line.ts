@@ -60,7 +60,8 @@ export function clientLine(server: Server, connection: Connection): string {
   const input = isRunning && own === 0 ? server.wire.end : own
   const age = now - seconds(connection.createdAt)
   const idle = now - seconds(connection.lastInteraction)
-  const size = CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session) + server.pubsub.sizeOf(connection)
+  const size =
+    CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session) + server.pubsub.sizeOf(connection)
   const queued = session.queue?.memoryBytes ?? 0
   return [
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
