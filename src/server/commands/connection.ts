@@ -209,7 +209,7 @@ export function connectionCommands(server: Server): readonly Command[] {
       summary: 'Closes this connection.',
       since: '1.0.0',
       complexity: 'O(1)',
-      flags: ANY_TIME,
+      flags: ANY_TIME | Flag.NEVER_QUEUED,
       arity: -1,
       deprecated: { since: '7.2.0', use: 'just closing the connection' },
       run: quit,
@@ -218,7 +218,7 @@ export function connectionCommands(server: Server): readonly Command[] {
       summary: 'Puts this connection back into its first state.',
       since: '6.2.0',
       complexity: 'O(1)',
-      flags: ANY_TIME,
+      flags: ANY_TIME | Flag.NEVER_QUEUED,
       run: (call) => reset(server, call),
     },
   } satisfies CommandGroup)
