@@ -239,6 +239,7 @@ export class Persistence {
       const place = loader.place === '' ? '' : `, ${loader.place}`
       log.warn(`Cannot load the RDB data in ${file}: ${error.message}. At offset ${error.offset}${place}.`)
       log.warn('The file was not changed.')
+      log.warn('Terminating server after rdb file reading failure.')
       return undefined
     }
     this.keysLoaded = loader.loadedCount
@@ -264,6 +265,7 @@ export class Persistence {
       const file = toText(this.dumpPath.toString('latin1'))
       log.warn(`Cannot load the RDB file ${file}: ${error.message}. At offset ${error.offset}${place}.`)
       log.warn('The file was not changed. Replace it by one that can be loaded, or move it away to start without data.')
+      log.warn('Terminating server after rdb file reading failure.')
       return false
     }
     this.keysLoaded = loader.loadedCount

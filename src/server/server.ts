@@ -168,6 +168,8 @@ export class Server {
     this.keyspace = new Keyspace(this.config.number('databases'))
     this.formats = new ValueFormats(this.keyspace)
     this.payloads = new Payloads(this.keyspace, this.formats)
+    this.payloads.onRefused = (reason, offset) =>
+      this.log.warn(`Payload of RESTORE refused at offset ${offset}: ${reason}`)
     this.blocking = new Blocking(this)
     this.transactions = new Transactions(this.keyspace)
     for (const commands of this.families()) this.table.register(commands)

@@ -136,6 +136,11 @@ export function moduleName(high: number, low: number): string {
 /** Of a key, this much is shown. */
 const SHOWN_LEN_MAX = 128
 
+/** A key for people, without quotes. */
+export function bareKey(bytes: Uint8Array, pos: number, len: number): string {
+  return quote(bytes, pos, Math.min(len, SHOWN_LEN_MAX)).slice(1, -1) + (len > SHOWN_LEN_MAX ? '…' : '')
+}
+
 /** A key for people. */
 export function shownKey(bytes: Uint8Array, pos: number, len: number): string {
   return quote(bytes, pos, Math.min(len, SHOWN_LEN_MAX)) + (len > SHOWN_LEN_MAX ? '…' : '')

@@ -66,7 +66,7 @@ class HashLoader {
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
     this.hashes = keyspace.hashes
-    this.packed = new PackedReader(keyspace.memory)
+    this.packed = new PackedReader(keyspace.memory, 'hash ')
   }
 
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
@@ -110,6 +110,6 @@ class HashLoader {
     reader.head()
     reader.take()
     const isNew = this.hashes.set(entry, field, 0, len, reader.bytes, reader.pos, reader.len)
-    if (!isNew) reader.refuse('A field of a hash stands there twice')
+    if (!isNew) reader.refuse('Duplicate hash fields detected')
   }
 }

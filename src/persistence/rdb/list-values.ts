@@ -9,7 +9,7 @@ import { LIST_COUNT_MAX, ListEncoding, type Lists } from '../../keyspace/lists.t
 import { NodeKind, type Quicklist } from '../../keyspace/quicklist.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import { type Memory, NONE, posOf, type Ref } from '../../memory/memory.ts'
-import { type Listpacks, validateListpack } from '../../structures/listpack.ts'
+import type { Listpacks } from '../../structures/listpack.ts'
 import { RDB_LIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST } from './format.ts'
 import { PackedReader } from './packed.ts'
 import type { RdbReader } from './reader.ts'
@@ -76,7 +76,7 @@ class ListBuilder {
   constructor(lists: Lists, memory: Memory) {
     this.memory = memory
     this.listpacks = lists.listpacks
-    this.packed = new PackedReader(memory)
+    this.packed = new PackedReader(memory, '')
     this.quicklist = lists.quicklist
   }
 
@@ -100,20 +100,18 @@ class ListBuilder {
 
   private appendNode(root: Ref, reader: RdbReader): void {
     const kind = reader.length()
-    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN) reader.refuse(`A list has a node of unknown kind ${kind}`)
-    reader.head()
+    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN)
+      reader.refuse(`Quicklist integrity check failed: a node of unknown kind ${kind}`)
     if (kind === NodeKind.PLAIN) return this.appendPlain(root, reader)
-    reader.take()
-    if (reader.thorough) reader.examined++
-    const count = validateListpack(reader.bytes, reader.pos, reader.len)
-    if (count < 0) reader.refuse('A listpack is not sound')
+    const count = this.packed.takeListpack(reader)
     this.checkCount(root, count, reader)
     // Redis passes over empty nodes as well.
     if (count > 0) this.quicklist.appendListpack(root, this.listpacks.fromBytes(reader.bytes, reader.pos, reader.len))
   }
 
   private appendPlain(root: Ref, reader: RdbReader): void {
-    if (reader.len === 0) reader.refuse('A list has an empty node')
+    reader.head()
+    if (reader.len === 0) reader.refuse('Quicklist integrity check failed: an empty node')
     this.checkCount(root, 1, reader)
     const block = this.quicklist.appendRoom(root, reader.len)
     reader.takeInto(this.memory.bytesOf(block), posOf(block))

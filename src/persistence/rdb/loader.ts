@@ -10,6 +10,7 @@ import { hashBytes } from '../../lib/siphash.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
 import {
+  bareKey,
   MAGIC,
   moduleName,
   Opcode,
@@ -253,7 +254,7 @@ export class RdbLoader {
   /** Redis does not load what cannot exist either, and before 6.2 could write it. */
   private passOverEmpty(key: LoadedKey): void {
     if (this.emptyCount++ >= EMPTY_LOGGED_MAX) return
-    this.options.log.info(`rdbLoadObject skipping empty key: ${shownKey(key.bytes, 0, key.len)}`)
+    this.options.log.info(`rdbLoadObject skipping empty key: ${bareKey(key.bytes, 0, key.len)}`)
   }
 
   private refuseType(rdbType: number): never {

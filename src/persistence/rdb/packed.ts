@@ -16,30 +16,43 @@ const PLACES = 2048
 
 export class PackedReader {
   private readonly listpacks: Listpacks
+  private readonly name: string
   readonly ziplist = new ZiplistReader()
   private readonly zipmap = new ZipmapReader()
   private readonly places = new Int32Array(PLACES)
   /** Bytes of the longest string of the zipmap that was read. */
   longest = 0
 
-  constructor(memory: Memory) {
+  /** `name`: what such values are called in messages, and a space. */
+  constructor(memory: Memory, name: string) {
     this.listpacks = new Listpacks(memory)
+    this.name = name
+  }
+
+  /** The words by which Redis's log tells of damage. */
+  private refuse(reader: RdbReader, form: string, detail = ''): never {
+    const what = `${this.name}${form} integrity check failed`
+    return reader.refuse(`${what.charAt(0).toUpperCase()}${what.slice(1)}${detail}`)
   }
 
   /** Reads a listpack of members, or of pairs of them and something; NONE if it is empty. Allocates. */
   readListpack(reader: RdbReader, pairs: boolean): Ref {
+    const count = this.takeListpack(reader)
+    if (count === 0) return NONE
+    if (pairs && count % 2 !== 0) this.refuse(reader, 'listpack', ': a member without a value')
+    const root = this.listpacks.fromBytes(reader.bytes, reader.pos, reader.len)
+    if (!reader.thorough) return root
+    this.refuseDuplicates(root, count, pairs, reader, 'listpack')
+    return root
+  }
+
+  /** Looks where a listpack lies; answers how many elements it has. */
+  takeListpack(reader: RdbReader): number {
     reader.head()
     reader.take()
-    const { bytes, pos, len } = reader
-    const count = validateListpack(bytes, pos, len)
-    if (count < 0) reader.refuse('A listpack is not sound')
-    if (count === 0) return NONE
-    if (pairs && count % 2 !== 0) reader.refuse('A listpack has a member without a value')
-    const root = this.listpacks.fromBytes(bytes, pos, len)
-    if (!reader.thorough) return root
-    reader.examined++
-    this.refuseDuplicates(root, count, pairs, reader)
-    return root
+    if (reader.thorough) reader.examined++
+    const count = validateListpack(reader.bytes, reader.pos, reader.len)
+    return count < 0 ? this.refuse(reader, 'listpack') : count
   }
 
   /** As `readListpack`, of pairs in a ziplist. Allocates. */
@@ -48,16 +61,16 @@ export class PackedReader {
     this.openZiplist(reader)
     const { count } = ziplist
     if (count === 0) return NONE
-    if (count % 2 !== 0) reader.refuse('A ziplist has a member without a value')
+    if (count % 2 !== 0) this.refuse(reader, 'ziplist', ': a member without a value')
     const root = this.convertZiplist(reader.len)
-    this.refuseDuplicates(root, count, true, reader)
+    this.refuseDuplicates(root, count, true, reader, 'ziplist')
     return root
   }
 
   openZiplist(reader: RdbReader): void {
     reader.head()
     reader.take()
-    if (!this.ziplist.open(reader.bytes, reader.pos, reader.len)) reader.refuse('A ziplist is not sound')
+    if (!this.ziplist.open(reader.bytes, reader.pos, reader.len)) this.refuse(reader, 'ziplist')
   }
 
   /** A listpack of what is in the ziplist that was opened, of `len` bytes. Allocates. */
@@ -79,7 +92,7 @@ export class PackedReader {
     reader.head()
     reader.take()
     if (!zipmap.open(reader.bytes, reader.pos, reader.len) || zipmap.count === 0) {
-      reader.refuse('A zipmap is not sound')
+      this.refuse(reader, 'zipmap')
     }
     let root = listpacks.create(reader.len)
     this.longest = 0
@@ -89,14 +102,14 @@ export class PackedReader {
       this.longest = Math.max(this.longest, zipmap.len, zipmap.valueLen)
     }
     root = listpacks.trim(root)
-    this.refuseDuplicates(root, zipmap.count * 2, true, reader)
+    this.refuseDuplicates(root, zipmap.count * 2, true, reader, 'zipmap')
     return root
   }
 
-  private refuseDuplicates(root: Ref, count: number, pairs: boolean, reader: RdbReader): void {
+  private refuseDuplicates(root: Ref, count: number, pairs: boolean, reader: RdbReader, form: string): void {
     if (!this.hasDuplicates(root, count, pairs)) return
     this.listpacks.free(root)
-    reader.refuse('A collection has a member twice')
+    this.refuse(reader, form, ': a member twice')
   }
 
   /** Whether a listpack of `count` elements has a member twice; with `pairs`, every other element is one. */

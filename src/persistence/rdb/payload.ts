@@ -10,7 +10,7 @@ import { STRING_LEN_MAX } from '../../keyspace/strings.ts'
 import { Crc64 } from '../../lib/crc64.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
-import { Opcode, VERSION_READ_MAX, VERSION_WRITTEN } from './format.ts'
+import { Opcode, typeName, VERSION_READ_MAX, VERSION_WRITTEN } from './format.ts'
 import { RdbError, RdbReader } from './reader.ts'
 import { hintedAccess, type ValueFormats } from './values.ts'
 import { RdbWriter, type Sink } from './writer.ts'
@@ -77,6 +77,8 @@ export class Payloads {
   readonly options = { checksum: false, compression: true }
   /** DEBUG SET-SKIP-CHECKSUM-VALIDATION. */
   skipChecksum = false
+  /** Told why a payload that is sound is no value, and where in it that was seen. */
+  onRefused: (reason: string, offset: number) => void = () => {}
   private readonly keyspace: Keyspace
   private readonly formats: ValueFormats
   private readonly sink = new PayloadSink()
@@ -176,11 +178,15 @@ export class Payloads {
     try {
       const rdbType = reader.byte()
       const format = this.formats.reading(rdbType)
-      if (format === undefined) return NONE
+      if (format === undefined)
+        return reader.refuse(`Values of type ${typeName(rdbType) ?? rdbType} cannot be restored`, 1)
       entries.freshAccess = hintedAccess(keyspace.clock, idleSeconds, frequency, fresh)
-      return format.load(rdbType, reader, key, expiry)
+      const entry = format.load(rdbType, reader, key, expiry)
+      if (entry === NONE) this.onRefused('A value without elements', reader.offset)
+      return entry
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
+      this.onRefused(error.message, error.offset)
       return NONE
     } finally {
       entries.freshAccess = fresh

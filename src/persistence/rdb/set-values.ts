@@ -62,7 +62,7 @@ class SetLoader {
     this.keyspace = keyspace
     this.sets = keyspace.sets
     this.intsets = new Intsets(keyspace.memory)
-    this.packed = new PackedReader(keyspace.memory)
+    this.packed = new PackedReader(keyspace.memory, 'set ')
   }
 
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
@@ -81,7 +81,7 @@ class SetLoader {
     reader.take()
     const { bytes, pos, len } = reader
     if (reader.thorough) reader.examined++
-    if (!validateIntset(bytes, pos, len)) reader.refuse('An intset is not sound')
+    if (!validateIntset(bytes, pos, len)) reader.refuse('Intset integrity check failed')
     return this.intsets.fromBytes(bytes, pos, len)
   }
 
@@ -106,6 +106,6 @@ class SetLoader {
     reader.head()
     reader.take()
     const isNew = this.sets.add(entry, reader.bytes, reader.pos, reader.len)
-    if (!isNew) reader.refuse('A member of a set stands there twice')
+    if (!isNew) reader.refuse('Duplicate set members detected')
   }
 }

@@ -67,7 +67,7 @@ class ZsetLoader {
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
     this.zsets = keyspace.zsets
-    this.packed = new PackedReader(keyspace.memory)
+    this.packed = new PackedReader(keyspace.memory, 'zset ')
   }
 
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
@@ -80,7 +80,7 @@ class ZsetLoader {
     if (root === NONE) return NONE
     if (!zsets.isOrdered(root)) {
       this.keyspace.memory.free(root)
-      reader.refuse('The scores of a sorted set are not in order')
+      reader.refuse('Zset integrity check failed: scores that are no numbers, or out of order')
     }
     const entry = zsets.adopt(ZsetEncoding.LISTPACK, root, key.bytes, 0, key.len, expiry)
     zsets.expect(entry, zsets.size(entry))
@@ -110,9 +110,9 @@ class ZsetLoader {
     const member = len <= MEMBER_SIZE ? this.member : new Uint8Array(len)
     reader.takeInto(member, 0)
     const score = type === RDB_ZSET ? textScore(reader) : binaryScore(reader)
-    if (score === undefined || Number.isNaN(score)) reader.refuse('A score is not a number')
+    if (score === undefined || Number.isNaN(score)) reader.refuse('Zset with NAN score detected')
     const outcome = this.zsets.update(entry, score, ZaddFlag.NX, member, 0, len)
-    if (outcome !== ZaddOutcome.ADDED) reader.refuse('A member of a sorted set stands there twice')
+    if (outcome !== ZaddOutcome.ADDED) reader.refuse('Duplicate zset fields detected')
   }
 }
 

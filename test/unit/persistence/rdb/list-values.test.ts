@@ -182,7 +182,7 @@ describe('of the forms that Redis has written', () => {
     const { loader, keyspace } = loaderOf(fileOf([type, NAME, value, `\x00\x01k\x01v`]), { log })
     const before = keyspace.memory.usedBytes
     while (loader.step());
-    expect(lines).toEqual(['rdbLoadObject skipping empty key: "key"'])
+    expect(lines).toEqual(['rdbLoadObject skipping empty key: key'])
     expect([loader.loadedCount, loader.emptyCount]).toEqual([1, 1])
     expect(find(keyspace, 'key')).toBe(NONE)
     expect(find(keyspace, 'k')).not.toBe(NONE)
@@ -227,9 +227,14 @@ describe('what is damaged is refused, and nothing is kept of it:', () => {
     ['more strings than bytes', 1, `\x80\xff\xff\xff\xff${short('a')}`, /^A list of no possible size$/],
     ['more nodes than bytes', 18, `\x81\xff\xff\xff\xff\xff\xff\xff\xff${sound}`, /^A list of no possible size$/],
     ['a string too few', 1, `\x09${short('a').repeat(8)}`, /^Unexpected EOF/],
-    ['a node of another kind', 18, `\x02${sound}\x03${short('a')}`, /^A list has a node of unknown kind 3$/],
-    ['a node of no kind', 18, `\x01\x00${short('a')}`, /^A list has a node of unknown kind 0$/],
-    ['an empty huge element', 18, `\x02${sound}${PLAIN}\x00`, /^A list has an empty node$/],
+    [
+      'a node of another kind',
+      18,
+      `\x02${sound}\x03${short('a')}`,
+      /^Quicklist integrity check failed: a node of unknown kind 3$/,
+    ],
+    ['a node of no kind', 18, `\x01\x00${short('a')}`, /^Quicklist integrity check failed: a node of unknown kind 0$/],
+    ['an empty huge element', 18, `\x02${sound}${PLAIN}\x00`, /^Quicklist integrity check failed: an empty node$/],
     [
       'a huge element cut off',
       18,
@@ -242,24 +247,29 @@ describe('what is damaged is refused, and nothing is kept of it:', () => {
       `\x02${sound}${PLAIN}\xc3\x02\x10\xe0\xff`,
       /^Invalid LZF compressed string$/,
     ],
-    ['a listpack of nothing', 18, `\x02${sound}${PACKED}\x00`, /^A listpack is not sound$/],
-    ['an integer for a listpack', 18, `\x02${sound}${PACKED}\xc0\x01`, /^A listpack is not sound$/],
+    ['a listpack of nothing', 18, `\x02${sound}${PACKED}\x00`, /^Listpack integrity check failed$/],
+    ['an integer for a listpack', 18, `\x02${sound}${PACKED}\xc0\x01`, /^Listpack integrity check failed$/],
     [
       'a listpack of another count',
       18,
       `\x02${sound}${PACKED}${short(listpackOf([A], 2))}`,
-      /^A listpack is not sound$/,
+      /^Listpack integrity check failed$/,
     ],
-    ['an element too long', 18, `\x02${sound}${PACKED}${short(listpackOf(['\x85a']))}`, /^A listpack is not sound$/],
-    ['a ziplist for a listpack', 18, `\x02${sound}${PACKED}${ziplist}`, /^A listpack is not sound$/],
-    ['a listpack for a ziplist', 14, `\x02${ziplist}${short(listpackOf([A]))}`, /^A ziplist is not sound$/],
+    [
+      'an element too long',
+      18,
+      `\x02${sound}${PACKED}${short(listpackOf(['\x85a']))}`,
+      /^Listpack integrity check failed$/,
+    ],
+    ['a ziplist for a listpack', 18, `\x02${sound}${PACKED}${ziplist}`, /^Listpack integrity check failed$/],
+    ['a listpack for a ziplist', 14, `\x02${ziplist}${short(listpackOf([A]))}`, /^Ziplist integrity check failed$/],
     [
       'a ziplist of another count',
       14,
       `\x02${ziplist}${short(ziplistOf(['\x01a'], { count: 2 }))}`,
-      /^A ziplist is not/,
+      /^Ziplist integrity check failed/,
     ],
-    ['a single ziplist', 10, short(ziplistOf(['\x02a'])), /^A ziplist is not sound$/],
+    ['a single ziplist', 10, short(ziplistOf(['\x02a'])), /^Ziplist integrity check failed$/],
   ]
 
   test.each(damaged)('%s', (_, type, value, message) => {
