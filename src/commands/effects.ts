@@ -154,6 +154,20 @@ export class Effects implements Removals {
     this.tellRemoved(false, db, bytes, pos, len)
   }
 
+  fieldExpired(
+    db: Database,
+    keyBytes: Uint8Array,
+    keyPos: number,
+    keyLen: number,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+  ): void {
+    this.open(db, 3)
+    this.word('HDEL').bulk(keyBytes, keyPos, keyLen).bulk(bytes, pos, len)
+    if (this.depth === 0) this.commit()
+  }
+
   private tellRemoved(lazy: boolean, db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.open(db, 2)
     this.word(lazy ? 'UNLINK' : 'DEL').bulk(bytes, pos, len)

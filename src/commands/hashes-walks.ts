@@ -1,5 +1,6 @@
 /* The hash commands that tell many fields: all of them, some at random, a few at a time. */
-import { HashEncoding, Type } from '../keyspace/entry.ts'
+import { Type } from '../keyspace/entry.ts'
+import { expireFields } from '../keyspace/field-expiry.ts'
 import type { HashWalk } from '../keyspace/hash-walk.ts'
 import { Distinct } from '../lib/distinct.ts'
 import { compareInt64, type Int64, toNumber } from '../lib/int64.ts'
@@ -38,9 +39,8 @@ function hgetall(call: Call): void {
   if (entry === REFUSED) return
   if (entry === NONE) return call.reply.map(0)
   const { hashes } = call.keyspace
-  const { walk } = hashes
-  call.reply.map(hashes.size(entry))
-  for (walk.begin(entry); walk.next() && !call.reply.overflowed; ) {
+  call.reply.map(hashes.liveSize(entry))
+  for (const walk = hashes.walkLive(entry); walk.next() && !call.reply.overflowed; ) {
     replyField(call, walk)
     replyValue(call, walk)
   }
@@ -51,9 +51,8 @@ function replyAll(call: Call, replyPart: (call: Call, walk: HashWalk) => void): 
   if (entry === REFUSED) return
   if (entry === NONE) return call.reply.array(0)
   const { hashes } = call.keyspace
-  const { walk } = hashes
-  call.reply.array(hashes.size(entry))
-  for (walk.begin(entry); walk.next() && !call.reply.overflowed; ) replyPart(call, walk)
+  call.reply.array(hashes.liveSize(entry))
+  for (const walk = hashes.walkLive(entry); walk.next() && !call.reply.overflowed; ) replyPart(call, walk)
 }
 
 // At random.
@@ -68,14 +67,21 @@ function hrandfield(call: Call): void {
   if (withValues && Math.abs(toNumber(count)) >= PAIRS_MAX) return reply.error(OUT_OF_RANGE)
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
-  if (entry === NONE || count === 0) return reply.array(0)
+  if (entry === NONE || isGone(call, entry) || count === 0) return reply.array(0)
   replyRandom(call, entry, count, withValues)
+}
+
+/** Takes away all fields of a hash that are past their time, of which a choice must know nothing; whether the hash has
+ *  gone with them. */
+function isGone(call: Call, entry: Ref): boolean {
+  if (!call.keyspace.entries.hasExpiringFields(entry) || call.keyspace.expiryPaused) return false
+  return expireFields(call.db, entry, call.db.hash, call.keyspace.hashes.size(entry))
 }
 
 function randomField(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
-  if (entry === NONE) return call.reply.nullBulk()
+  if (entry === NONE || isGone(call, entry)) return call.reply.nullBulk()
   const { hashes } = call.keyspace
   hashes.walk.aim(entry)
   hashes.walk.goTo(hashes.pick(entry))
@@ -91,7 +97,7 @@ function replyOne(call: Call, walk: HashWalk, withValues: boolean): void {
 
 function replyRandom(call: Call, entry: Ref, given: Int64, withValues: boolean): void {
   const { reply, keyspace } = call
-  const { hashes, entries } = keyspace
+  const { hashes } = keyspace
   const { walk } = hashes
   const size = hashes.size(entry)
   const repeats = compareInt64(given, 0) < 0
@@ -103,7 +109,7 @@ function replyRandom(call: Call, entry: Ref, given: Int64, withValues: boolean):
       walk.goTo(hashes.pick(entry))
       replyOne(call, walk, withValues)
     }
-  } else if (entries.encoding(entry) === HashEncoding.LISTPACK || count * WALKED_FROM > size) {
+  } else if (!hashes.isTable(entry) || count * WALKED_FROM > size) {
     replyWalking(call, entry, count, withValues)
   } else {
     walk.aim(entry)
@@ -134,6 +140,17 @@ function replyWalking(call: Call, entry: Ref, count: number, withValues: boolean
 
 // A few at a time.
 
+/** Leaves out of what the scan met the fields that are past their time. */
+function dropPast(call: Call): void {
+  const { hashes, now } = call.keyspace
+  let kept = 0
+  for (let index = 0; index < scan.metCount; index++) {
+    const due = hashes.fields.due(scan.met[index]! as Ref)
+    if (due === 0 || due >= now) scan.met[kept++] = scan.met[index]!
+  }
+  scan.metCount = kept
+}
+
 function hscan(call: Call): void {
   const { reply, keyspace } = call
   const { hashes, entries, memory } = keyspace
@@ -143,9 +160,10 @@ function hscan(call: Call): void {
   if (entry === REFUSED) return
   if (entry === NONE) return replyNothing(call)
   if (!scan.parse(call, true)) return
-  if (entries.encoding(entry) !== HashEncoding.TABLE) return scanSmall(call, entry)
+  if (!hashes.isTable(entry)) return scanSmall(call, entry)
   const { walk } = hashes
-  scan.walk(call, memory, hashes.table, entries.value(entry) as Ref, cursor)
+  scan.walk(call, memory, hashes.table, hashes.root(entry), cursor)
+  if (entries.hasExpiringFields(entry)) dropPast(call)
   reply.array(2)
   reply.bulkInteger(scan.cursor)
   reply.array(scan.noValues ? scan.metCount : scan.metCount * 2)
@@ -160,12 +178,12 @@ function hscan(call: Call): void {
 
 function scanSmall(call: Call, entry: Ref): void {
   const { reply } = call
-  const { walk } = call.keyspace.hashes
+  const walk = call.keyspace.hashes.walkLive(entry)
   let count = 0
   reply.array(2)
   reply.bulkInteger(0)
   const mark = reply.begin()
-  for (walk.begin(entry); walk.next(); ) {
+  while (walk.next()) {
     walk.locateField()
     if (!scan.matches(call, walk.bytes, walk.pos, walk.len)) continue
     reply.bulk(walk.bytes, walk.pos, walk.len)

@@ -1,6 +1,7 @@
 /* The hash commands, but for those that choose fields at random or walk through them: hashes-walks.ts. */
 import { HashEncoding, Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
+import { expireMet, tellExpired } from '../keyspace/field-expiry.ts'
 import { fromLatin1 } from '../lib/bytes.ts'
 import { addInt64, INT64_LEN_MAX, type Int64, int64Length, parseInt64, writeInt64 } from '../lib/int64.ts'
 import {
@@ -36,6 +37,18 @@ function hashFor(call: Call): Ref {
   const entry = call.keyspace.hashes.create(HashEncoding.LISTPACK, call.bytes, call.posOf(1), call.lenOf(1))
   call.db.insert(entry)
   return entry
+}
+
+/** The field of argument `index` was looked for and not found: if it is there, past its time, it goes. Whether the hash
+ *  has gone with it. */
+export function dropMet(call: Call, entry: Ref, index: number): boolean {
+  return takeMet(call, entry, index) && tellExpired(call.db, entry, call.db.hash)
+}
+
+/** As `dropMet`, but `tellExpired` is to follow if this answers that the field has gone. */
+export function takeMet(call: Call, entry: Ref, index: number): boolean {
+  if (!call.keyspace.hashes.hasMetPast(entry)) return false
+  return expireMet(call.db, entry, call.bytes, call.posOf(index), call.lenOf(index))
 }
 
 /** Sets the pairs from argument 2 on; returns how many fields are new, or -1 after replying an error. */
@@ -74,39 +87,49 @@ function hmset(call: Call): void {
 function hsetnx(call: Call): void {
   const { keyspace, bytes, pos, len } = call
   const { hashes } = keyspace
-  const entry = hashFor(call)
+  let entry = hashFor(call)
   if (entry === REFUSED) return
   if (hashes.has(entry, bytes, pos[2]!, len[2]!)) return call.reply.integer(0)
+  if (dropMet(call, entry, 2)) entry = hashFor(call)
   hashes.expect(entry, len, 2, 4)
   hashes.set(entry, bytes, pos[2]!, len[2]!, bytes, pos[3]!, len[3]!)
   call.changed(1, Event.HSET)
   call.reply.integer(1)
 }
 
-/** Replies with the value of the field that an argument names, of a hash or NONE. */
-function replyValue(call: Call, entry: Ref, index: number): void {
+/** Replies with the value of the field that an argument names, of a hash or NONE; whether there is one. */
+export function replyValue(call: Call, entry: Ref, index: number): boolean {
   const { hashes } = call.keyspace
-  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(index), call.lenOf(index))) call.reply.nullBulk()
-  else if (hashes.isInteger) call.reply.bulkInteger(hashes.integer)
+  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(index), call.lenOf(index))) {
+    call.reply.nullBulk()
+    return false
+  }
+  if (hashes.isInteger) call.reply.bulkInteger(hashes.integer)
   else call.reply.bulk(hashes.bytes, hashes.pos, hashes.len)
+  return true
 }
 
 function hget(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
-  if (entry !== REFUSED) replyValue(call, entry, 2)
+  if (entry !== REFUSED && !replyValue(call, entry, 2) && entry !== NONE) dropMet(call, entry, 2)
 }
 
 function hmget(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
   call.reply.array(call.argc - 2)
-  for (let index = 2; index < call.argc; index++) replyValue(call, entry, index)
+  let expired = 0
+  for (let index = 2; index < call.argc; index++) {
+    if (!replyValue(call, entry, index) && entry !== NONE && takeMet(call, entry, index)) expired++
+  }
+  if (expired > 0) tellExpired(call.db, entry, call.db.hash)
 }
 
 function hexists(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
   const found = entry !== NONE && call.keyspace.hashes.has(entry, call.bytes, call.posOf(2), call.lenOf(2))
+  if (!found && entry !== NONE) dropMet(call, entry, 2)
   call.reply.integer(found ? 1 : 0)
 }
 
@@ -114,7 +137,10 @@ function hstrlen(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
   const { hashes } = call.keyspace
-  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(2), call.lenOf(2))) return call.reply.integer(0)
+  if (entry === NONE || !hashes.find(entry, call.bytes, call.posOf(2), call.lenOf(2))) {
+    if (entry !== NONE) dropMet(call, entry, 2)
+    return call.reply.integer(0)
+  }
   call.reply.integer(hashes.isInteger ? int64Length(hashes.integer) : hashes.len)
 }
 
@@ -157,14 +183,15 @@ function hincrby(call: Call): void {
   const { hashes } = keyspace
   const increment = call.integer(3)
   if (increment === undefined) return reply.error(NOT_INTEGER)
-  const entry = hashFor(call)
+  let entry = hashFor(call)
   if (entry === REFUSED) return
   let old: Int64 | undefined = 0
   if (hashes.find(entry, bytes, pos[2]!, len[2]!)) old = foundInteger(call)
+  else if (dropMet(call, entry, 2)) entry = hashFor(call)
   if (old === undefined) return reply.error(HASH_NOT_INTEGER)
   const value = addInt64(old, increment)
   if (value === undefined) return reply.error(INCREMENT_OVERFLOW)
-  hashes.set(entry, bytes, pos[2]!, len[2]!, digits, 0, writeInt64(value, digits, 0))
+  hashes.set(entry, bytes, pos[2]!, len[2]!, digits, 0, writeInt64(value, digits, 0), true)
   call.changed(1, Event.HINCRBY)
   reply.integer(value)
 }
@@ -182,21 +209,28 @@ function hincrbyfloat(call: Call): void {
   const increment = parseLongDouble(bytes, pos[3]!, len[3]!)
   if (increment === undefined) return reply.error(NOT_FLOAT)
   if (!isFiniteLongDouble(increment)) return reply.error(NAN_OR_INFINITY)
-  const entry = hashFor(call)
+  let entry = hashFor(call)
   if (entry === REFUSED) return
   let old: LongDouble | undefined = ZERO
   if (hashes.find(entry, bytes, pos[2]!, len[2]!)) old = foundFraction(call)
+  else if (dropMet(call, entry, 2)) entry = hashFor(call)
   if (old === undefined) return reply.error(HASH_NOT_FLOAT)
   const value = addLongDouble(old, increment)
   if (value === undefined) return reply.error(INCREMENT_NAN)
   const text = fromLatin1(formatLongDouble(value))
-  hashes.set(entry, bytes, pos[2]!, len[2]!, text, 0, text.length)
+  hashes.set(entry, bytes, pos[2]!, len[2]!, text, 0, text.length, true)
   call.changed(1, Event.HINCRBYFLOAT)
-  const { effects } = call
-  if (effects.listening) {
-    effects.begin(call, 4).word('HSET').argument(call, 1).argument(call, 2).bulk(text, 0, text.length)
-  }
+  if (call.effects.listening) tellFraction(call, entry, text)
   reply.bulk(text, 0, text.length)
+}
+
+/** As the value that came of it, which must not depend on how fractions are added. A field keeps its expiry. */
+function tellFraction(call: Call, entry: Ref, text: Uint8Array): void {
+  const { effects } = call
+  if (call.keyspace.entries.hasExpiringFields(entry)) {
+    effects.begin(call, 7).word('HSETEX').argument(call, 1).word('KEEPTTL').word('FIELDS').integer(1)
+  } else effects.begin(call, 4).word('HSET').argument(call, 1)
+  effects.argument(call, 2).bulk(text, 0, text.length)
 }
 
 export const hashCommands = group('hash', {

@@ -8,10 +8,10 @@ import type { Call } from './call.ts'
 import { type CommandGroup, Flag, group, integer, key, oneOf, optional, since, unixTime } from './definition.ts'
 import { dueFrom, type ExpiryUnit } from './expiry-options.ts'
 
-const Condition = { NX: 1, XX: 2, GT: 4, LT: 8 } as const
+export const Condition = { NX: 1, XX: 2, GT: 4, LT: 8 } as const
 
 /** The condition that an argument names; 0 if it is none. */
-function conditionAt(call: Call, index: number): number {
+export function conditionAt(call: Call, index: number): number {
   if (call.is(index, 'NX')) return Condition.NX
   if (call.is(index, 'XX')) return Condition.XX
   if (call.is(index, 'GT')) return Condition.GT

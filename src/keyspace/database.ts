@@ -6,7 +6,8 @@
  * entry.
  *
  * Always: `expiring` entries of the table have an expiry, `dueSum` is the sum of those; each of them has a record in
- * the index at or before its time. */
+ * the index at or before its time, and so has each hash with fields that expire (expiring-hashes.ts), at or before the
+ * time of the first. `expiringHashes` have such a record. */
 import { assert } from '../lib/assert.ts'
 import { type Int64, toNumber } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'
@@ -15,11 +16,16 @@ import { SCAN_END } from '../structures/table.ts'
 import { DueSum } from './due-sum.ts'
 import { EntryFlag } from './entry.ts'
 import { Event } from './events.ts'
+import { NEVER } from './expiring-hashes.ts'
 import { ExpiryIndex } from './expiry-index.ts'
+import { expireFields } from './field-expiry.ts'
 import type { CondemnedTable, Keyspace } from './keyspace.ts'
 
 /** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
 const RANDOM_TRIES = 100
+const UNKNOWN_HASH = 2 ** 32
+/** Fields of a hash that one visit takes away. */
+const FIELDS_AT_ONCE = 16
 /** The index may hold this many records above twice the expiring keys before it is built anew. */
 const SPARE_RECORDS = 65536
 
@@ -29,12 +35,16 @@ export class Database {
   root: Ref
   /** Keys with an expiry. */
   expiring = 0
+  /** Hashes with fields that expire. */
+  expiringHashes = 0
   private dueSum = new DueSum()
   index: ExpiryIndex | null = null
   /** Where the search for keys to evict has got to, in hash order. */
   sweep = 0
   /** Where the rebuilding of the index has got to, in hash order; SCAN_END when none is under way. */
   private rebuiltTo = SCAN_END
+  /** The hash of a key that was visited and of which more fields are due; UNKNOWN_HASH: there is none. */
+  private unfinished = UNKNOWN_HASH
   /** Hash of the key last looked up. */
   hash = 0
 
@@ -140,7 +150,7 @@ export class Database {
   /** Adds an entry for the key last looked up, which must not be there. Allocates. */
   insert(entry: Ref): void {
     this.keyspace.table.insert(this.root, entry, this.hash)
-    if (this.keyspace.entries.expires(entry)) this.noteExpiry(entry, this.hash)
+    if (this.keyspace.entries.fallsDue(entry)) this.noteDue(entry, this.hash)
     if (this.keyspace.hasListeners) this.tellNew(entry)
   }
 
@@ -162,7 +172,7 @@ export class Database {
     this.willChange(found)
     this.replace(entry)
     this.keyspace.entries.setAccess(entry, this.keyspace.entries.access(found))
-    if (this.keyspace.entries.expires(found)) this.forgetExpiry(found)
+    if (this.keyspace.entries.fallsDue(found)) this.forgetDue(found)
     this.keyspace.freeEntry(found)
   }
 
@@ -175,7 +185,7 @@ export class Database {
   /** Takes the entry last found out of the table; it is the caller's then. */
   detachEntry(entry: Ref): void {
     this.willChange(entry)
-    if (this.keyspace.entries.expires(entry)) this.forgetExpiry(entry)
+    if (this.keyspace.entries.fallsDue(entry)) this.forgetDue(entry)
     this.keyspace.table.removeFound(this.root)
   }
 
@@ -275,6 +285,40 @@ export class Database {
     this.dueSum.subtract(toNumber(this.keyspace.entries.expiry(entry)))
   }
 
+  /** An entry that falls due is new in the table. Allocates. */
+  private noteDue(entry: Ref, hash: number): void {
+    const { entries } = this.keyspace
+    if (entries.expires(entry)) this.noteExpiry(entry, hash)
+    if (!entries.hasExpiringFields(entry)) return
+    this.keyspace.hashes.expiring.setRecorded(entry, NEVER)
+    this.noteFields(entry, hash)
+  }
+
+  /** An entry that falls due is about to go. */
+  forgetDue(entry: Ref): void {
+    const { entries } = this.keyspace
+    if (entries.expires(entry)) this.forgetExpiry(entry)
+    if (entries.hasExpiringFields(entry)) this.setRecorded(entry, NEVER)
+  }
+
+  /** The index has a record of a hash at this moment, or (NEVER) none that is known of. */
+  private setRecorded(entry: Ref, due: number): void {
+    const { expiring } = this.keyspace.hashes
+    if (expiring.recorded(entry) !== NEVER) this.expiringHashes--
+    if (due !== NEVER) this.expiringHashes++
+    expiring.setRecorded(entry, due)
+  }
+
+  /** Sees to it that the index knows when the first field of a hash is due. Allocates. */
+  noteFields(entry: Ref, hash: number): void {
+    const { expiring } = this.keyspace.hashes
+    const due = expiring.nextDue(entry)
+    if (due === 0 || due >= expiring.recorded(entry)) return
+    this.index ??= new ExpiryIndex(this.keyspace.memory, this.keyspace.now)
+    this.index.add(hash, due)
+    this.setRecorded(entry, due)
+  }
+
   /** Mean milliseconds until the expiring keys are due. */
   get averageTtl(): number {
     if (this.expiring === 0) return 0
@@ -283,26 +327,54 @@ export class Database {
 
   /** Takes away one record's worth of keys past their time; false when nothing is due. */
   expireNext(): boolean {
-    const { table, entries, now } = this.keyspace
+    const { now } = this.keyspace
     if (this.rebuiltTo !== SCAN_END) return this.rebuildNext()
     if (this.index === null || this.keyspace.keepsExpired) return false
     if (this.index.isFarBehind(now)) {
       this.rebuildIndex()
       return true
     }
+    if (this.unfinished !== UNKNOWN_HASH) {
+      const hash = this.unfinished
+      this.unfinished = UNKNOWN_HASH
+      this.visit(hash)
+      return true
+    }
     if (!this.index.advance(now)) return this.maintainIndex()
-    const hash = this.index.hash
+    this.visit(this.index.hash)
+    return true
+  }
+
+  /** Takes away what is due among the keys of this hash, or some of it, and records when what is left is due. */
+  private visit(hash: number): void {
+    const { table, entries } = this.keyspace
     table.matches(this.root, hash)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref
-      if (!entries.expires(entry) || table.hashOf(entry) !== hash) continue
-      if (this.isDue(entry)) {
+      if (!entries.fallsDue(entry) || table.hashOf(entry) !== hash) continue
+      if (this.isExpired(entry)) {
         this.expireEntry(entry, hash)
-        return true // the list is dead: others of this hash have records of their own
+        return // the list is dead: others of this hash have records of their own
       }
-      this.index.add(hash, toNumber(entries.expiry(entry)))
+      if (entries.hasExpiringFields(entry)) {
+        if (expireFields(this, entry, hash, FIELDS_AT_ONCE)) return
+        this.recordAgain(entry, hash)
+      } else this.index!.add(hash, toNumber(entries.expiry(entry)))
     }
-    return true
+  }
+
+  /** A hash whose fields may expire has been visited: records when it, or a field, is due next. */
+  private recordAgain(entry: Ref, hash: number): void {
+    const { entries, hashes, now } = this.keyspace
+    const { expiring } = hashes
+    let due = expiring.nextDue(entry)
+    this.setRecorded(entry, due === 0 ? NEVER : due)
+    if (due !== 0 && due < now) this.unfinished = hash
+    if (entries.expires(entry)) {
+      const expiry = toNumber(entries.expiry(entry))
+      due = due === 0 ? expiry : Math.min(due, expiry)
+    }
+    if (due !== 0) this.index!.add(hash, due)
   }
 
   /** Takes away an entry that is past its time, wherever it was met. */
@@ -329,7 +401,7 @@ export class Database {
   }
 
   private maintainIndex(): boolean {
-    if (this.index!.count <= 2 * this.expiring + SPARE_RECORDS) return false
+    if (this.index!.count <= 2 * (this.expiring + this.expiringHashes) + SPARE_RECORDS) return false
     this.rebuildIndex()
     return true
   }
@@ -347,9 +419,11 @@ export class Database {
     this.rebuiltTo = table.scan(this.root, this.rebuiltTo)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref
-      if (!entries.expires(entry)) continue
-      this.index!.add(table.hashOf(entry), toNumber(entries.expiry(entry)))
-      entries.markIndexed(entry)
+      if (!entries.fallsDue(entry)) continue
+      const hash = table.hashOf(entry)
+      if (entries.hasExpiringFields(entry)) this.recordAgain(entry, hash)
+      else this.index!.add(hash, toNumber(entries.expiry(entry)))
+      if (entries.expires(entry)) entries.markIndexed(entry)
     }
     return true
   }
@@ -366,6 +440,8 @@ export class Database {
   begin(): void {
     this.root = this.keyspace.table.create()
     this.expiring = 0
+    this.expiringHashes = 0
+    this.unfinished = UNKNOWN_HASH
     this.dueSum = new DueSum()
     this.index = null
     this.rebuiltTo = SCAN_END
@@ -373,14 +449,18 @@ export class Database {
 
   /** Changes contents with another database. */
   exchange(other: Database): void {
-    const { root, expiring, dueSum, index, rebuiltTo } = this
+    const { root, expiring, expiringHashes, dueSum, index, rebuiltTo, unfinished } = this
     this.root = other.root
     this.expiring = other.expiring
+    this.expiringHashes = other.expiringHashes
+    this.unfinished = other.unfinished
     this.dueSum = other.dueSum
     this.index = other.index
     this.rebuiltTo = other.rebuiltTo
     other.root = root
     other.expiring = expiring
+    other.expiringHashes = expiringHashes
+    other.unfinished = unfinished
     other.dueSum = dueSum
     other.index = index
     other.rebuiltTo = rebuiltTo
@@ -392,12 +472,14 @@ export class Database {
     table.verify(this.root)
     this.index?.verify()
     let expiring = 0
+    let hashes = 0
     const dueSum = new DueSum()
     for (let position = 0; position !== SCAN_END; ) {
       position = table.scan(this.root, position)
       for (let index = 0; index < table.foundCount; index++) {
         const entry = table.found[index]! as Ref
         this.keyspace.kindOf(entry).verify(entry)
+        if (entries.hasExpiringFields(entry) && this.keyspace.hashes.expiring.recorded(entry) !== NEVER) hashes++
         if (!entries.expires(entry)) continue
         expiring++
         dueSum.add(toNumber(entries.expiry(entry)))
@@ -405,6 +487,7 @@ export class Database {
       }
     }
     assert(expiring === this.expiring, 'expiring keys are counted')
+    assert(hashes === this.expiringHashes, 'hashes with a record are counted')
     assert(dueSum.equals(this.dueSum), 'the sum of the expiries is true')
   }
 }

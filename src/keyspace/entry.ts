@@ -39,7 +39,8 @@ export type Type = (typeof Type)[keyof typeof Type]
 /** Encodings of strings; the other types number their own from 0. */
 export const StringEncoding = { INT: 0, EMBSTR: 1, RAW: 2 } as const
 export const SetEncoding = { INTSET: 0, LISTPACK: 1, TABLE: 2 } as const
-export const HashEncoding = { LISTPACK: 0, TABLE: 1 } as const
+/** Bit 0 tells a table from a listpack, bit 1 that fields may expire. */
+export const HashEncoding = { LISTPACK: 0, TABLE: 1, LISTPACK_EX: 2, TABLE_EX: 3 } as const
 export const ZsetEncoding = { LISTPACK: 0, TABLE: 1 } as const
 
 export const EntryFlag = { EXPIRES: 1, OWN: 2, INDEXED: 4 } as const
@@ -55,6 +56,9 @@ const INDEXED_BIT = EntryFlag.INDEXED << FLAGS_SHIFT
 const MARK_BIT = 8 << FLAGS_SHIFT
 const FLAGS_MASK = 7
 const TYPE_MASK = 15
+/** What tells a hash whose fields may expire. */
+const EXPIRING_FIELDS_MASK = (TYPE_MASK << TYPE_SHIFT) | (HashEncoding.LISTPACK_EX << ENCODING_SHIFT)
+const EXPIRING_FIELDS = (Type.HASH << TYPE_SHIFT) | (HashEncoding.LISTPACK_EX << ENCODING_SHIFT)
 
 /** Whether a head has the second value word. */
 function hasValueHigh(type: number, encoding: number, flags: number): boolean {
@@ -124,6 +128,15 @@ export class Entries {
   }
   expires(entry: Ref): boolean {
     return (this.memory.word(entry, 0) & EXPIRES_BIT) !== 0
+  }
+  /** Whether it is a hash whose fields may expire. */
+  hasExpiringFields(entry: Ref): boolean {
+    return (this.memory.word(entry, 0) & EXPIRING_FIELDS_MASK) === EXPIRING_FIELDS
+  }
+  /** Whether it, or something in it, may fall due. */
+  fallsDue(entry: Ref): boolean {
+    const head = this.memory.word(entry, 0)
+    return (head & EXPIRES_BIT) !== 0 || (head & EXPIRING_FIELDS_MASK) === EXPIRING_FIELDS
   }
   isIndexed(entry: Ref): boolean {
     return (this.memory.word(entry, 0) & INDEXED_BIT) !== 0

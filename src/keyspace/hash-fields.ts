@@ -1,15 +1,16 @@
 /* Fields of a large hash: the entries of its table, each with its value.
  *
- *   word  0      1           [2]
- *       +------+-----------+----------+-------------+-------------+
- *       | head | value len | long len | field bytes | value bytes |      a value of up to INLINE_MAX bytes
- *       +------+-----------+----------+-------------+-------------+
- *       | head | block     | long len | field bytes |                    OWN: a longer one
- *       +------+-----------+----------+-------------+
+ *   word  0      1           [2]            [+1]
+ *       +------+-----------+--------------+----------+-------------+-------------+
+ *       | head | value len | expiry lo hi | long len | field bytes | value bytes |   a value of up to INLINE_MAX bytes
+ *       +------+-----------+--------------+----------+-------------+-------------+
+ *       | head | block     | expiry lo hi | long len | field bytes |                 OWN: a longer one
+ *       +------+-----------+--------------+----------+-------------+
  *                  └──► | value len | value bytes … |
  *
  * `head` is structures/entry-head.ts's: the field is the key, type and encoding are zero; the long length is there from
- * 65,535 bytes on. Setting a value in place is possible while the block's size does not change. */
+ * 65,535 bytes on, the expiry (Unix time in milliseconds, below 2^47) only if the field EXPIRES. Setting a value in
+ * place is possible while the block's size does not change. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
 import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
@@ -25,9 +26,18 @@ import {
 /** The longest value that lies in the field's own block. */
 export const INLINE_MAX = 1024
 const OWN_BIT = 1 << FLAGS_SHIFT
+const EXPIRES_BIT = 2 << FLAGS_SHIFT
 const VALUE = 1
+const EXPIRY_LOW = 2
+const EXPIRY_HIGH = 3
+const TWO_32 = 2 ** 32
 /** Bytes of a value's length in a block of its own. */
 const LEN_SIZE = 4
+
+/** The word at which the field's bytes begin. */
+function keyWordFor(long: boolean, due: number): number {
+  return (due > 0 ? EXPIRY_HIGH + 1 : VALUE + 1) + (long ? 1 : 0)
+}
 
 export class HashFields {
   readonly memory: Memory
@@ -41,18 +51,28 @@ export class HashFields {
     this.bytes = memory.bytes[0]!
   }
 
-  /** Makes a field with both copied in. Allocates. */
-  create(bytes: Uint8Array, pos: number, len: number, valueBytes: Uint8Array, valuePos: number, valueLen: number): Ref {
+  /** Makes a field with both copied in; `due` is when it expires, 0 if never. Allocates. */
+  create(
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+    valueBytes: Uint8Array,
+    valuePos: number,
+    valueLen: number,
+    due = 0,
+  ): Ref {
     const { memory } = this
     const long = len >= KEY_LEN_LONG
-    const keyWord = long ? 3 : 2
+    const keyWord = keyWordFor(long, due)
     const own = valueLen > INLINE_MAX
     const field = memory.alloc((keyWord << 2) + len + (own ? 0 : valueLen))
     const chunk = field >>> CHUNK_SHIFT
     const words = memory.words[chunk]!
     const head = (field & CHUNK_MASK) << 2
-    words[head] = keyWord | (own ? OWN_BIT : 0) | ((long ? KEY_LEN_LONG : len) << KEY_LEN_SHIFT)
-    if (long) words[head + 2] = len
+    const flags = (own ? OWN_BIT : 0) | (due > 0 ? EXPIRES_BIT : 0)
+    words[head] = keyWord | flags | ((long ? KEY_LEN_LONG : len) << KEY_LEN_SHIFT)
+    if (due > 0) this.setDue(field, due)
+    if (long) words[head + keyWord - 1] = len
     const keyPos = (head + keyWord) << 2
     copyBytes(bytes, pos, memory.bytes[chunk]!, keyPos, len)
     if (own) words[head + VALUE] = this.createBlock(valueBytes, valuePos, valueLen)
@@ -91,6 +111,37 @@ export class HashFields {
     return true
   }
 
+  /** When the field expires, 0 if never. */
+  due(field: Ref): number {
+    const { memory } = this
+    if ((memory.word(field, 0) & EXPIRES_BIT) === 0) return 0
+    return memory.word(field, EXPIRY_HIGH) * TWO_32 + (memory.word(field, EXPIRY_LOW) >>> 0)
+  }
+
+  /** Sets when a field that expires does so. */
+  setDue(field: Ref, due: number): void {
+    this.memory.setWord(field, EXPIRY_LOW, due | 0)
+    this.memory.setWord(field, EXPIRY_HIGH, Math.floor(due / TWO_32))
+  }
+
+  /** Makes the same field with an expiry or (0) without one; its value goes with it. Frees `field`; the caller puts the
+   *  new one into the table. Allocates. */
+  recreate(field: Ref, due: number): Ref {
+    const { memory } = this
+    const block = this.blockOf(field)
+    const bytes = memory.bytesOf(field)
+    const pos = keyPosOf(memory, field)
+    const len = keyLenOf(memory, field)
+    const valueLen = block === NONE ? memory.word(field, VALUE) : 0
+    const fresh = this.create(bytes, pos, len, bytes, pos + len, valueLen, due)
+    if (block !== NONE) {
+      memory.setWord(fresh, 0, memory.word(fresh, 0) | OWN_BIT)
+      memory.setWord(fresh, VALUE, block)
+    }
+    memory.free(field)
+    return fresh
+  }
+
   /** The block of the value, or NONE if it is inline. */
   blockOf(field: Ref): Ref {
     return (this.memory.word(field, 0) & OWN_BIT) === 0 ? NONE : (this.memory.word(field, VALUE) as Ref)
@@ -121,7 +172,7 @@ export class HashFields {
     const { memory } = this
     const long = memory.word(field, 0) >>> KEY_LEN_SHIFT === KEY_LEN_LONG
     const keyWord = memory.word(field, 0) & KEY_WORD_MASK
-    assert(keyWord === (long ? 3 : 2), 'the field begins behind its head')
+    assert(keyWord === keyWordFor(long, this.due(field)), 'the field begins behind its head')
     this.locate(field)
     const block = this.blockOf(field)
     assert(block === NONE ? this.len <= INLINE_MAX : this.len > INLINE_MAX, 'just the long values have their own block')

@@ -1,12 +1,17 @@
-/* Hashes: the values of type hash, in two forms behind one set of operations.
+/* Hashes: the values of type hash, in four forms behind one set of operations.
  *
- *   LISTPACK   value: root of a listpack      field, value, field, value …: up to hash-max-listpack-entries fields,
- *                                             nothing above hash-max-listpack-value bytes
- *   TABLE      value: root of a table         whose entries are hash-fields.ts's
+ *   LISTPACK      value: root of a listpack      field, value, field, value …: up to hash-max-listpack-entries fields,
+ *                                                nothing above hash-max-listpack-value bytes
+ *   TABLE         value: root of a table         whose entries are hash-fields.ts's
+ *   LISTPACK_EX   value: ref of a record         the same, of a hash whose fields may expire: expiring-hashes.ts
+ *   TABLE_EX
  *
  * A hash becomes a table when a field or a value asks for it, as in Redis, and never goes back. An operation that moves
- * the root writes it into the entry, so that an entry's ref stays good whatever happens to its fields. */
+ * the root writes it into the entry, so that an entry's ref stays good whatever happens to its fields.
+ *
+ * A field past its time is not found any more, but counts (`size`), can be set and deleted until it is taken away. */
 import { assert } from '../lib/assert.ts'
+import { fromLatin1 } from '../lib/bytes.ts'
 import { Digest } from '../lib/digest.ts'
 import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
 import { randomBelow } from '../lib/random.ts'
@@ -15,10 +20,16 @@ import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { type Entries, EntryFlag, HashEncoding, Type } from './entry.ts'
+import { ExpiringHashes, TRIPLE } from './expiring-hashes.ts'
 import { HashFields } from './hash-fields.ts'
 import { HashWalk } from './hash-walk.ts'
 import type { Kind } from './kinds.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
+
+/** The time as the running command sees it, in milliseconds. */
+interface Clock {
+  readonly now: number
+}
 
 export class Hashes {
   /** hash-max-listpack-entries, hash-max-listpack-value. */
@@ -38,30 +49,55 @@ export class Hashes {
   private readonly doom: Doom
   /** For commands; conversions have their own. */
   readonly walk: HashWalk
+  /** What is done to those whose fields may expire. */
+  readonly expiring: ExpiringHashes
+  private readonly clock: Clock
   private readonly inner: HashWalk
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
-  constructor(entries: Entries, doom: Doom) {
+  constructor(entries: Entries, doom: Doom, clock: Clock) {
     this.entries = entries
     this.memory = entries.memory
     this.table = new Table(entries.memory)
     this.fields = new HashFields(entries.memory)
     this.listpacks = new Listpacks(entries.memory)
     this.doom = doom
+    this.clock = clock
+    this.expiring = new ExpiringHashes(entries, this.table, this.fields, this.listpacks)
     this.walk = new HashWalk(entries)
     this.inner = new HashWalk(entries)
     this.bytes = entries.memory.bytes[0]!
   }
 
-  private root(entry: Ref): Ref {
-    return this.entries.value(entry) as Ref
+  /** The listpack or table. */
+  root(entry: Ref): Ref {
+    return this.entries.hasExpiringFields(entry) ? this.expiring.root(entry) : (this.entries.value(entry) as Ref)
   }
 
-  /** Fields of the hash. */
+  isTable(entry: Ref): boolean {
+    return (this.entries.encoding(entry) & HashEncoding.TABLE) !== 0
+  }
+
+  /** Fields of the hash, those past their time included. */
   size(entry: Ref): number {
     const root = this.root(entry)
-    if (this.entries.encoding(entry) === HashEncoding.TABLE) return this.table.count(root)
-    return this.listpacks.count(root) >>> 1
+    const encoding = this.entries.encoding(entry)
+    if ((encoding & HashEncoding.TABLE) !== 0) return this.table.count(root)
+    const count = this.listpacks.count(root)
+    return encoding === HashEncoding.LISTPACK ? count >>> 1 : count / TRIPLE
+  }
+
+  /** Fields of the hash that are not past their time. */
+  liveSize(entry: Ref): number {
+    const size = this.size(entry)
+    if (!this.entries.hasExpiringFields(entry)) return size
+    return size - this.expiring.countDue(entry, this.clock.now, size)
+  }
+
+  /** Begins the walk of commands over the fields that are not past their time. */
+  walkLive(entry: Ref): HashWalk {
+    this.walk.beginLive(entry, this.clock.now)
+    return this.walk
   }
 
   /** Makes an entry with an empty hash, for the caller to fill and to put somewhere. Allocates. */
@@ -89,7 +125,7 @@ export class Hashes {
   /** Fields and values of these lengths, those from `first` up to `after`, are about to be set: makes the hash a table
    *  if there are too many, or one is too long. Allocates. */
   expect(entry: Ref, len: Int32Array, first: number, after: number): void {
-    if (this.entries.encoding(entry) !== HashEncoding.LISTPACK) return
+    if (this.isTable(entry)) return
     const count = (after - first) >>> 1
     if (count > this.listpackCountMax) return this.toTable(entry, Math.max(count, this.size(entry)))
     let total = 0
@@ -102,34 +138,63 @@ export class Hashes {
 
   /** Makes the hash a table if it has too many fields for a listpack. Allocates. */
   fit(entry: Ref): void {
-    if (this.entries.encoding(entry) !== HashEncoding.LISTPACK) return
+    if (this.isTable(entry)) return
     const count = this.size(entry)
     if (count > this.listpackCountMax) this.toTable(entry, count)
   }
 
   /** Whether the hash has the field; its value is in `isInteger`, `bytes`, `pos`, `len` then, or `integer`. */
   find(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
-    const root = this.root(entry)
-    if (this.entries.encoding(entry) === HashEncoding.TABLE) {
+    const encoding = this.entries.encoding(entry)
+    if (encoding > HashEncoding.TABLE) return this.findExpiring(entry, bytes, pos, len)
+    const root = this.entries.value(entry) as Ref
+    if (encoding === HashEncoding.TABLE) {
       const field = this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
       if (field === NONE) return false
-      this.locate(field)
+      this.fields.locate(field)
+      this.takeField()
       return true
     }
     const { listpacks } = this
     const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 1)
     if (off === NO_ELEMENT) return false
     listpacks.get(root, listpacks.next(root, off))
+    this.takeElement()
+    return true
+  }
+
+  private findExpiring(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    if (!this.hasExpiring(entry, bytes, pos, len)) return false
+    this.expiring.locateValue(entry)
+    if (this.isTable(entry)) this.takeField()
+    else this.takeElement()
+    return true
+  }
+
+  private hasExpiring(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
+    const { expiring } = this
+    this.metPast = false
+    if (!expiring.seek(entry, bytes, pos, len)) return false
+    this.metPast = expiring.due !== 0 && expiring.due < this.clock.now
+    return !this.metPast
+  }
+
+  /** Whether the field that was just not found is there, but past its time: `expiring` knows its place. */
+  hasMetPast(entry: Ref): boolean {
+    return this.metPast && this.entries.hasExpiringFields(entry)
+  }
+  private metPast = false
+
+  private takeElement(): void {
+    const { listpacks } = this
     this.isInteger = listpacks.isInteger
     this.bytes = listpacks.bytes
     this.pos = listpacks.pos
     this.len = listpacks.len
-    return true
   }
 
-  private locate(field: Ref): void {
+  private takeField(): void {
     const { fields } = this
-    fields.locate(field)
     this.isInteger = false
     this.bytes = fields.bytes
     this.pos = fields.pos
@@ -153,14 +218,17 @@ export class Hashes {
   }
 
   has(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
-    const root = this.root(entry)
-    if (this.entries.encoding(entry) === HashEncoding.TABLE) {
+    const encoding = this.entries.encoding(entry)
+    if (encoding > HashEncoding.TABLE) return this.hasExpiring(entry, bytes, pos, len)
+    const root = this.entries.value(entry) as Ref
+    if (encoding === HashEncoding.TABLE) {
       return this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len)) !== NONE
     }
     return this.listpacks.find(root, this.listpacks.first(root), bytes, pos, len, 1) !== NO_ELEMENT
   }
 
-  /** Sets a field; whether it is new. The value must not lie in the hash itself. Allocates. */
+  /** Sets a field; whether it is new. Its expiry goes, unless it is to be kept. The value must not lie in the hash
+   *  itself. Allocates. */
   set(
     entry: Ref,
     bytes: Uint8Array,
@@ -169,13 +237,20 @@ export class Hashes {
     valueBytes: Uint8Array,
     valuePos: number,
     valueLen: number,
+    keepDue = false,
   ): boolean {
-    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) {
+    const encoding = this.entries.encoding(entry)
+    if ((encoding & HashEncoding.TABLE) === 0) {
       const most = this.listpackLenMax
-      if (len <= most && valueLen <= most) {
+      if (len > most || valueLen > most) this.toTable(entry, this.size(entry) + 1)
+      else if (encoding === HashEncoding.LISTPACK) {
         return this.setInListpack(entry, bytes, pos, len, valueBytes, valuePos, valueLen)
       }
-      this.toTable(entry, this.size(entry) + 1)
+    }
+    if (encoding > HashEncoding.TABLE) {
+      const isNew = this.expiring.set(entry, bytes, pos, len, valueBytes, valuePos, valueLen, keepDue)
+      if (isNew) this.fit(entry)
+      return isNew
     }
     const { table, fields } = this
     const root = this.root(entry)
@@ -218,6 +293,11 @@ export class Hashes {
   /** Deletes a field; whether it was there. The hash may be empty then. */
   delete(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     const { table, listpacks } = this
+    if (this.entries.hasExpiringFields(entry)) {
+      if (!this.expiring.seek(entry, bytes, pos, len)) return false
+      this.expiring.remove(entry)
+      return true
+    }
     const root = this.root(entry)
     if (this.entries.encoding(entry) === HashEncoding.TABLE) {
       const field = table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
@@ -237,14 +317,24 @@ export class Hashes {
   pick(entry: Ref): number {
     const { listpacks } = this
     const root = this.root(entry)
-    if (this.entries.encoding(entry) === HashEncoding.TABLE) return this.table.random(root)
-    return listpacks.seek(root, randomBelow(listpacks.count(root) >>> 1) << 1)
+    if (this.isTable(entry)) return this.table.random(root)
+    const stride = this.entries.hasExpiringFields(entry) ? TRIPLE : 2
+    return listpacks.seek(root, randomBelow(listpacks.count(root) / stride) * stride)
+  }
+
+  /** Lets fields of the hash expire; whether that is new. Allocates. */
+  letExpire(entry: Ref): boolean {
+    const encoding = this.entries.encoding(entry)
+    if (encoding === HashEncoding.LISTPACK) this.expiring.fromListpack(entry)
+    else if (encoding === HashEncoding.TABLE) this.expiring.fromTable(entry)
+    return encoding <= HashEncoding.TABLE
   }
 
   private toTable(entry: Ref, expected: number): void {
     const { table, inner: walk, fields } = this
-    const source = this.root(entry)
     const target = this.createRoot(HashEncoding.TABLE, expected)
+    if (this.entries.hasExpiringFields(entry)) return this.expiring.toTable(entry, target)
+    const source = this.root(entry)
     for (walk.begin(entry); walk.next(); ) {
       walk.locate()
       const { bytes, pos, len } = walk
@@ -261,12 +351,14 @@ export class Hashes {
   // What a kind does.
 
   freeValue(entry: Ref): void {
+    if (this.entries.hasExpiringFields(entry)) return this.expiring.freeValue(entry, this.doom)
     const root = this.root(entry)
     if (this.entries.encoding(entry) === HashEncoding.LISTPACK) this.memory.free(root)
     else freeTable(this.table, root, (field) => this.fields.free(field), this.doom)
   }
 
   valueBytes(entry: Ref): number {
+    if (this.entries.hasExpiringFields(entry)) return this.expiring.valueBytes(entry)
     const root = this.root(entry)
     if (this.entries.encoding(entry) === HashEncoding.LISTPACK) return this.memory.capacity(root)
     return tableBytes(this.memory, this.table, root, (field) => this.fields.blockOf(field))
@@ -274,25 +366,32 @@ export class Hashes {
 
   /** Gives `target`, an entry of the same encoding without a value, a copy of `source`'s. Allocates. */
   copyValue(source: Ref, target: Ref): void {
-    const { entries, table, inner: walk, fields } = this
+    const { entries, table, inner: walk, fields, expiring } = this
+    const isExpiring = entries.hasExpiringFields(source)
+    const isTable = this.isTable(source)
     const root = this.root(source)
-    if (entries.encoding(source) === HashEncoding.LISTPACK) return entries.setValue(target, this.listpacks.copy(root))
-    const copy = this.createRoot(HashEncoding.TABLE, table.count(root))
+    const copy = isTable ? this.createRoot(HashEncoding.TABLE, table.count(root)) : this.listpacks.copy(root)
+    entries.setValue(target, isExpiring ? expiring.createRecord(copy, isTable) : copy)
+    if (!isTable) return
     for (walk.begin(source); walk.next(); ) {
       walk.locate()
-      const field = fields.create(walk.bytes, walk.pos, walk.len, walk.valueBytes, walk.valuePos, walk.valueLen)
-      table.insert(copy, field, hashBytes(walk.bytes, walk.pos, walk.len))
+      const { bytes, pos, len, due } = walk
+      const field = fields.create(bytes, pos, len, walk.valueBytes, walk.valuePos, walk.valueLen, due)
+      table.insert(copy, field, hashBytes(bytes, pos, len))
+      if (due !== 0) expiring.indexField(target, field)
     }
-    entries.setValue(target, copy)
   }
 
   verify(entry: Ref): void {
     const { table, listpacks } = this
     const root = this.root(entry)
     assert(this.size(entry) > 0, 'there are no empty hashes')
-    if (this.entries.encoding(entry) === HashEncoding.LISTPACK) {
+    if (this.entries.hasExpiringFields(entry)) this.expiring.verify(entry)
+    if (!this.isTable(entry)) {
       listpacks.verify(root)
-      assert(listpacks.count(root) % 2 === 0, 'each field has a value')
+      if (this.entries.encoding(entry) === HashEncoding.LISTPACK) {
+        assert(listpacks.count(root) % 2 === 0, 'each field has a value')
+      }
       return
     }
     table.verify(root)
@@ -303,7 +402,9 @@ export class Hashes {
   }
 }
 
-const ENCODING_NAMES = ['listpack', 'hashtable']
+const ENCODING_NAMES = ['listpack', 'hashtable', 'listpackex', 'hashtable']
+/** Told in the digest of a field that expires, as Redis does. */
+const EXPIRES_MARK = fromLatin1('!!hexpire!!')
 
 export function hashKind(hashes: Hashes, entries: Entries): Kind {
   const walk = new HashWalk(entries)
@@ -322,6 +423,7 @@ export function hashKind(hashes: Hashes, entries: Entries): Kind {
         pair.reset()
         pair.mix(walk.bytes, walk.pos, walk.len)
         pair.mix(walk.valueBytes, walk.valuePos, walk.valueLen)
+        if (walk.due !== 0) pair.xor(EXPIRES_MARK, 0, EXPIRES_MARK.length)
         into.xorDigest(pair)
       }
     },

@@ -33,6 +33,16 @@ export interface ChangeListener {
 export interface Removals {
   expired(db: Database, bytes: Uint8Array, pos: number, len: number): void
   evicted(db: Database, bytes: Uint8Array, pos: number, len: number): void
+  /** A field of the hash at this key is about to go, past its time. */
+  fieldExpired(
+    db: Database,
+    keyBytes: Uint8Array,
+    keyPos: number,
+    keyLen: number,
+    bytes: Uint8Array,
+    pos: number,
+    len: number,
+  ): void
 }
 
 /** Who takes a picture of the data while it changes (persistence/snapshot.ts). */
@@ -62,6 +72,7 @@ export class KeyspaceStats {
   expiredStalePerc = 0
   expireTimeCapReached = 0
   expireCycleMs = 0
+  expiredFields = 0
   evicted = 0
   lazyFreed = 0
 }
@@ -116,7 +127,7 @@ export class Keyspace {
     const doom = (step: () => boolean) => this.doom(step)
     this.sets = new Sets(this.entries, doom)
     this.register(setKind(this.sets, this.entries))
-    this.hashes = new Hashes(this.entries, doom)
+    this.hashes = new Hashes(this.entries, doom, this)
     this.register(hashKind(this.hashes, this.entries))
     this.zsets = new Zsets(this.entries, doom)
     this.register(zsetKind(this.zsets, this.entries))

@@ -172,10 +172,10 @@ export class Strings {
     if (found === NONE) return db.insert(entry)
     entries.setAccess(entry, entries.access(found))
     db.replace(entry)
-    if (entries.expires(found)) {
-      const kept = entries.isIndexed(found) && expiry !== undefined
+    if (entries.fallsDue(found)) {
+      const kept = entries.expires(found) && entries.isIndexed(found) && expiry !== undefined
       if (kept && toNumber(expiry) >= toNumber(entries.expiry(found))) entries.markIndexed(entry)
-      db.forgetExpiry(found)
+      db.forgetDue(found)
     }
     if (expiry !== undefined) db.noteExpiry(entry, db.hash)
     db.keyspace.freeEntry(found)

@@ -1,5 +1,6 @@
-/* What values that are tables (large sets and hashes) have in common: freeing and measuring them. */
+/* What values that are tables (large sets, hashes, sorted sets) have in common: freeing and measuring them. */
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
+import type { SortedIndex } from '../structures/sorted-index.ts'
 import { SCAN_END, type Table } from '../structures/table.ts'
 
 /** A large value's way out: a step frees a part, and answers whether something is left. */
@@ -20,6 +21,28 @@ export function freeTable(table: Table, root: Ref, freeEntry: (entry: Ref) => vo
   }
   if (table.count(root) > FREED_AT_ONCE) doom(step)
   else while (step()) {}
+}
+
+/** As `freeTable`, and then the index over the entries. */
+export function freeIndexedTable(
+  table: Table,
+  root: Ref,
+  freeEntry: (entry: Ref) => void,
+  index: SortedIndex,
+  order: Ref,
+  doom: Doom,
+): void {
+  let isDoomed = false
+  freeTable(table, root, freeEntry, (step) => {
+    isDoomed = true
+    let hasEntries = true
+    doom(() => {
+      if (!hasEntries) return index.dismantle(order)
+      hasEntries = step()
+      return true
+    })
+  })
+  if (!isDoomed) while (index.dismantle(order)) {}
 }
 
 /** Bytes of a table with its entries, each of which owns one more block or NONE; of a large one an estimate. */

@@ -23,7 +23,7 @@ import { SortedIndex } from '../structures/sorted-index.ts'
 import { Table } from '../structures/table.ts'
 import { createMember, scoreOf, setScore } from '../structures/zset-member.ts'
 import { type Entries, EntryFlag, Type, ZsetEncoding } from './entry.ts'
-import { type Doom, freeTable, tableBytes } from './table-values.ts'
+import { type Doom, freeIndexedTable, tableBytes } from './table-values.ts'
 import { scoreAt, ZSET_INDEX, ZSET_TABLE, ZsetWalk } from './zset-walk.ts'
 
 /** Conditions and ways of `update`. */
@@ -394,22 +394,7 @@ export class Zsets {
     const members = this.tableOf(entry)
     const order = this.indexOf(entry)
     memory.free(root)
-    let isDoomed = false
-    freeTable(
-      table,
-      members,
-      (member) => memory.free(member),
-      (step) => {
-        isDoomed = true
-        let hasMembers = true
-        this.doom(() => {
-          if (!hasMembers) return index.dismantle(order)
-          hasMembers = step()
-          return true
-        })
-      },
-    )
-    if (!isDoomed) while (index.dismantle(order)) {}
+    freeIndexedTable(table, members, (member) => memory.free(member), index, order, this.doom)
   }
 
   valueBytes(entry: Ref): number {

@@ -234,6 +234,17 @@ export const WITHSCORES_BY_LEX = errorReply('ERR syntax error, WITHSCORES not su
 export const HASH_NOT_INTEGER = errorReply('ERR hash value is not an integer')
 export const HASH_NOT_FLOAT = errorReply('ERR hash value is not a float')
 export const SCORES_NOT_FLOATS = errorReply("ERR One or more scores can't be converted into double")
+export const FIELD_EXPIRE_NEGATIVE = errorReply('ERR invalid expire time, must be >= 0')
+export const FIELDS_MISSING = errorReply('ERR Mandatory argument FIELDS is missing or not at the right position')
+export const FIELDS_NOT_POSITIVE = errorReply('ERR Number of fields must be a positive integer')
+export const NUMFIELDS_NOT_POSITIVE = errorReply('ERR Parameter `numFields` should be greater than 0')
+export const FIELDS_MISMATCH = errorReply('ERR The `numfields` parameter must match the number of arguments')
+export const FIELDS_COUNT = errorReply('ERR invalid number of fields')
+export const FIELD_CONDITIONS = errorReply('ERR Only one of FXX or FNX arguments can be specified')
+export const FIELD_EXPIRATIONS = errorReply('ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified')
+export const NO_EXPIRE_TIME = errorReply('ERR missing expire time')
+export const unknownArgument = (argument: string): ErrorReply =>
+  errorReply(`ERR unknown argument: ${shown(argument, SHOWN_LEN_MAX)}`)
 export const NAN_OR_INFINITY = errorReply('ERR value is NaN or Infinity')
 export const noLatencySamples = (event: string): ErrorReply =>
   errorReply(`ERR No samples available for event '${shown(event)}'`)

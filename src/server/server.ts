@@ -8,6 +8,8 @@ import { databaseCommands, selectCommands } from '../commands/databases.ts'
 import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
 import { hashCommands } from '../commands/hashes.ts'
+import { hashExpiryCommands } from '../commands/hashes-expiry.ts'
+import { hashGetexCommands } from '../commands/hashes-getex.ts'
 import { hashWalkCommands } from '../commands/hashes-walks.ts'
 import { keyCommands } from '../commands/keys.ts'
 import { keyExpiryCommands } from '../commands/keys-expiry.ts'
@@ -230,6 +232,8 @@ export class Server {
       setRandomCommands,
       hashCommands,
       hashWalkCommands,
+      hashExpiryCommands,
+      hashGetexCommands,
       zsetCommands,
       zsetRangeCommands,
       zsetWalkCommands,

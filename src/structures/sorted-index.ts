@@ -5,7 +5,7 @@
  *   record above    | block | weight | high | low | member |
  *
  *   high, low   the order words of the score (lib/double-words.ts): two signed integers that sort as the scores do
- *   member      ref of an entry (zset-member.ts), whose bytes decide between equal scores
+ *   member      ref of an entry (zset-member.ts, or a field that expires), whose bytes decide between equal scores
  *
  * The scores stand beside the refs, so that a search touches no member unless scores are equal. The members belong to
  * the set's table: the index neither makes nor frees them, and needs one only as long as it holds its ref. Bytes
@@ -366,9 +366,10 @@ export class SortedIndex {
     return false
   }
 
-  /** The essay's "Always", and the tree's. */
-  verify(root: Ref): void {
+  /** The essay's "Always", and the tree's. `given` tells the score of a member that is none of zset-member.ts's. */
+  verify(root: Ref, given?: (member: Ref) => number): void {
     const memory = this.memory
+    const scoreBy = given ?? ((member: Ref) => scoreOf(memory, member))
     this.tree.verify(root)
     let prev: Ref = NONE
     let count = 0
@@ -376,11 +377,11 @@ export class SortedIndex {
       for (let slot = 0; slot < memory.word(leaf, COUNT); slot++) {
         const record = RECORDS + slot * KEY_WORDS
         const member = memory.word(leaf, record + MEMBER) as Ref
-        verifyMember(memory, member)
-        const score = scoreOf(memory, member)
+        if (given === undefined) verifyMember(memory, member)
+        const score = scoreBy(member)
         assert(memory.word(leaf, record + HIGH) === highOrder(score), 'a record has the score of its member')
         assert(memory.word(leaf, record + LOW) === lowOrder(score), 'a record has the score of its member')
-        assert(prev === NONE || this.ascends(prev, member), 'members ascend by score and bytes')
+        assert(prev === NONE || this.ascends(prev, member, scoreBy), 'members ascend by score and bytes')
         prev = member
         count++
       }
@@ -388,10 +389,9 @@ export class SortedIndex {
     assert(count === this.count(root), 'the leaves hold all members')
   }
 
-  private ascends(a: Ref, b: Ref): boolean {
+  private ascends(a: Ref, b: Ref, scoreBy: (member: Ref) => number): boolean {
     const memory = this.memory
-    const difference = scoreOf(memory, a) - scoreOf(memory, b)
-    if (scoreOf(memory, a) !== scoreOf(memory, b)) return difference < 0
+    if (scoreBy(a) !== scoreBy(b)) return scoreBy(a) < scoreBy(b)
     const aPos = keyPosOf(memory, a)
     const bPos = keyPosOf(memory, b)
     const aLen = keyLenOf(memory, a)

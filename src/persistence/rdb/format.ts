@@ -82,6 +82,11 @@ export const RDB_HASH_LISTPACK = 16
 export const RDB_ZSET_LISTPACK = 17
 export const RDB_LIST_QUICKLIST_2 = 18
 export const RDB_SET_LISTPACK = 20
+/** Of release candidates of 7.4: without the moment at the beginning, and other moments not counted from it. */
+export const RDB_HASH_EXPIRING_RC = 22
+export const RDB_HASH_LISTPACK_EX_RC = 23
+export const RDB_HASH_EXPIRING = 24
+export const RDB_HASH_LISTPACK_EX = 25
 
 /** The types of values, for the operator. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {

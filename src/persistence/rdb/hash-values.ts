@@ -1,13 +1,28 @@
 /* Hashes in RDB files: fields and values one after the other, or a listpack as it is. Ziplists and zipmaps, which older
- * versions wrote, are read. */
+ * versions wrote, are read. Hashes with fields that expire are Redis 7.4's, and written only where there are such:
+ *
+ *   24   | first due, 8 bytes | count | due, field, value | due, field, value | …
+ *   25   | first due, 8 bytes | listpack of field, value, due … |
+ *
+ * In the former a field's moment is 0 if it never is due, and else counted from one before the first. */
 import { HashEncoding, Type } from '../../keyspace/entry.ts'
+import { TRIPLE } from '../../keyspace/expiring-hashes.ts'
 import { HashWalk } from '../../keyspace/hash-walk.ts'
 import type { Hashes } from '../../keyspace/hashes.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import type { Int64 } from '../../lib/int64.ts'
+import { type Int64, toNumber } from '../../lib/int64.ts'
 import { NONE, posOf, type Ref } from '../../memory/memory.ts'
 import { Listpacks } from '../../structures/listpack.ts'
-import { RDB_HASH, RDB_HASH_LISTPACK, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP } from './format.ts'
+import {
+  RDB_HASH,
+  RDB_HASH_EXPIRING,
+  RDB_HASH_EXPIRING_RC,
+  RDB_HASH_LISTPACK,
+  RDB_HASH_LISTPACK_EX,
+  RDB_HASH_LISTPACK_EX_RC,
+  RDB_HASH_ZIPLIST,
+  RDB_HASH_ZIPMAP,
+} from './format.ts'
 import { PackedReader } from './packed.ts'
 import type { RdbReader } from './reader.ts'
 import type { LoadedKey, ValueFormat } from './values.ts'
@@ -16,6 +31,11 @@ import type { RdbWriter } from './writer.ts'
 /** Room for fields that is kept; a longer one's lasts until it is in its hash. */
 const FIELD_SIZE = 64 * 1024
 
+const EXPIRING = [RDB_HASH_EXPIRING_RC, RDB_HASH_LISTPACK_EX_RC, RDB_HASH_EXPIRING, RDB_HASH_LISTPACK_EX]
+const NOT_EXPIRING = -1
+/** The latest moment that Redis takes. */
+const DUE_MAX = 2 ** 48 - 1
+
 export function hashValues(keyspace: Keyspace): ValueFormat {
   const { entries, memory, hashes } = keyspace
   const walk = new HashWalk(entries)
@@ -23,16 +43,23 @@ export function hashValues(keyspace: Keyspace): ValueFormat {
   const loader = new HashLoader(keyspace)
 
   function rdbType(entry: Ref): number {
-    return entries.encoding(entry) === HashEncoding.LISTPACK ? RDB_HASH_LISTPACK : RDB_HASH
+    const isTable = hashes.isTable(entry)
+    if (!entries.hasExpiringFields(entry)) return isTable ? RDB_HASH : RDB_HASH_LISTPACK
+    if (hashes.expiring.nextDue(entry) === 0) return RDB_HASH
+    return isTable ? RDB_HASH_EXPIRING : RDB_HASH_LISTPACK_EX
   }
 
   function save(entry: Ref, writer: RdbWriter): void {
-    if (entries.encoding(entry) === HashEncoding.LISTPACK) {
-      const root = entries.value(entry) as Ref
+    const type = rdbType(entry)
+    const firstDue = type > RDB_HASH_LISTPACK ? hashes.expiring.nextDue(entry) : 0
+    if (firstDue !== 0) writer.int64(firstDue)
+    if (type === RDB_HASH_LISTPACK || type === RDB_HASH_LISTPACK_EX) {
+      const root = hashes.root(entry)
       return writer.string(memory.bytesOf(root), posOf(root), listpacks.size(root))
     }
     writer.length(hashes.size(entry))
     for (walk.begin(entry); walk.next(); ) {
+      if (firstDue !== 0) writer.length(walk.due === 0 ? 0 : walk.due - firstDue + 1)
       walk.locate()
       writer.string(walk.bytes, walk.pos, walk.len)
       writer.string(walk.valueBytes, walk.valuePos, walk.valueLen)
@@ -40,7 +67,10 @@ export function hashValues(keyspace: Keyspace): ValueFormat {
   }
 
   function skip(type: number, reader: RdbReader): void {
-    for (let left = type === RDB_HASH ? reader.length() * 2 : 1; left > 0; left--) {
+    if (type >= RDB_HASH_EXPIRING) reader.int64()
+    const hasDues = type === RDB_HASH_EXPIRING || type === RDB_HASH_EXPIRING_RC
+    for (let left = type === RDB_HASH || hasDues ? reader.length() * 2 : 1; left > 0; left--) {
+      if (hasDues && left % 2 === 0) reader.length()
       reader.head()
       reader.skip()
     }
@@ -48,7 +78,7 @@ export function hashValues(keyspace: Keyspace): ValueFormat {
 
   return {
     type: Type.HASH,
-    rdbTypes: [RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST, RDB_HASH_LISTPACK],
+    rdbTypes: [RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST, RDB_HASH_LISTPACK, ...EXPIRING],
     rdbType,
     save,
     load: (type, reader, key, expiry) => loader.load(type, reader, key, expiry),
@@ -70,8 +100,13 @@ class HashLoader {
   }
 
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
-    if (type === RDB_HASH) return this.loadFields(reader, key, expiry)
     const { hashes } = this
+    const firstDue = type >= RDB_HASH_EXPIRING ? toNumber(reader.int64()) : 0
+    if (firstDue < 0 || firstDue > DUE_MAX) reader.refuse('A hash whose fields expire at no possible time')
+    if (type === RDB_HASH) return this.loadFields(reader, key, expiry, NOT_EXPIRING)
+    if (type === RDB_HASH_EXPIRING) return this.loadFields(reader, key, expiry, firstDue)
+    if (type === RDB_HASH_EXPIRING_RC) return this.loadFields(reader, key, expiry, 1)
+    if (type === RDB_HASH_LISTPACK_EX || type === RDB_HASH_LISTPACK_EX_RC) return this.loadTriples(reader, key, expiry)
     const root = this.readPacked(type, reader)
     if (root === NONE) return NONE
     const entry = hashes.adopt(HashEncoding.LISTPACK, root, key.bytes, 0, key.len, expiry)
@@ -81,11 +116,27 @@ class HashLoader {
   }
 
   private readPacked(type: number, reader: RdbReader): Ref {
-    if (type === RDB_HASH_LISTPACK) return this.packed.readListpack(reader, true)
+    if (type === RDB_HASH_LISTPACK) return this.packed.readListpack(reader, 2)
     return type === RDB_HASH_ZIPLIST ? this.packed.readZiplist(reader) : this.packed.readZipmap(reader)
   }
 
-  private loadFields(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+  private loadTriples(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const { hashes } = this
+    const { expiring } = hashes
+    const root = this.packed.readListpack(reader, TRIPLE)
+    if (root === NONE) return NONE
+    const encoding = HashEncoding.LISTPACK_EX
+    const entry = hashes.adopt(encoding, expiring.createRecord(root, false), key.bytes, 0, key.len, expiry)
+    if (!expiring.isOrdered(root, DUE_MAX)) {
+      this.keyspace.freeEntry(entry)
+      reader.refuse('The fields of a hash are not in the order in which they expire')
+    }
+    hashes.fit(entry)
+    return entry
+  }
+
+  /** `firstDue` is what the fields' moments are counted from; or NOT_EXPIRING. */
+  private loadFields(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined, firstDue: number): Ref {
     const { hashes } = this
     const count = reader.length()
     if (count === 0) return NONE
@@ -93,8 +144,9 @@ class HashLoader {
     const large = count > hashes.listpackCountMax
     const encoding = large ? HashEncoding.TABLE : HashEncoding.LISTPACK
     const entry = hashes.create(encoding, key.bytes, 0, key.len, large ? count : 0, expiry)
+    if (firstDue !== NOT_EXPIRING) hashes.letExpire(entry)
     try {
-      for (let left = count; left > 0; left--) this.setField(entry, reader)
+      for (let left = count; left > 0; left--) this.setField(entry, reader, firstDue)
     } catch (error) {
       this.keyspace.freeEntry(entry)
       throw error
@@ -102,14 +154,21 @@ class HashLoader {
     return entry
   }
 
-  private setField(entry: Ref, reader: RdbReader): void {
+  private setField(entry: Ref, reader: RdbReader, firstDue: number): void {
+    const { hashes } = this
+    const counted = firstDue === NOT_EXPIRING ? 0 : reader.length()
+    const due = counted === 0 ? 0 : counted + firstDue - 1
+    if (due > DUE_MAX) reader.refuse('A field that expires at no possible time')
     reader.head()
     const len = reader.len
     const field = len <= FIELD_SIZE ? this.field : new Uint8Array(len)
     reader.takeInto(field, 0)
     reader.head()
     reader.take()
-    const isNew = this.hashes.set(entry, field, 0, len, reader.bytes, reader.pos, reader.len)
+    const isNew = hashes.set(entry, field, 0, len, reader.bytes, reader.pos, reader.len)
     if (!isNew) reader.refuse('Duplicate hash fields detected')
+    if (due === 0) return
+    hashes.expiring.seek(entry, field, 0, len)
+    hashes.expiring.setDue(entry, field, 0, len, due)
   }
 }

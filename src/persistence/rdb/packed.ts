@@ -35,14 +35,15 @@ export class PackedReader {
     return reader.refuse(`${what.charAt(0).toUpperCase()}${what.slice(1)}${detail}`)
   }
 
-  /** Reads a listpack of members, or of pairs of them and something; NONE if it is empty. Allocates. */
-  readListpack(reader: RdbReader, pairs: boolean): Ref {
+  /** Reads a listpack of members, each with as many elements as the `stride` says, itself included; NONE if it is
+   *  empty. Allocates. */
+  readListpack(reader: RdbReader, stride: number): Ref {
     const count = this.takeListpack(reader)
     if (count === 0) return NONE
-    if (pairs && count % 2 !== 0) this.refuse(reader, 'listpack', ': a member without a value')
+    if (count % stride !== 0) this.refuse(reader, 'listpack', ': a member without a value')
     const root = this.listpacks.fromBytes(reader.bytes, reader.pos, reader.len)
     if (!reader.thorough) return root
-    this.refuseDuplicates(root, count, pairs, reader, 'listpack')
+    this.refuseDuplicates(root, count, stride, reader, 'listpack')
     return root
   }
 
@@ -63,7 +64,7 @@ export class PackedReader {
     if (count === 0) return NONE
     if (count % 2 !== 0) this.refuse(reader, 'ziplist', ': a member without a value')
     const root = this.convertZiplist(reader.len)
-    this.refuseDuplicates(root, count, true, reader, 'ziplist')
+    this.refuseDuplicates(root, count, 2, reader, 'ziplist')
     return root
   }
 
@@ -102,18 +103,18 @@ export class PackedReader {
       this.longest = Math.max(this.longest, zipmap.len, zipmap.valueLen)
     }
     root = listpacks.trim(root)
-    this.refuseDuplicates(root, zipmap.count * 2, true, reader, 'zipmap')
+    this.refuseDuplicates(root, zipmap.count * 2, 2, reader, 'zipmap')
     return root
   }
 
-  private refuseDuplicates(root: Ref, count: number, pairs: boolean, reader: RdbReader, form: string): void {
-    if (!this.hasDuplicates(root, count, pairs)) return
+  private refuseDuplicates(root: Ref, count: number, stride: number, reader: RdbReader, form: string): void {
+    if (!this.hasDuplicates(root, count, stride)) return
     this.listpacks.free(root)
     this.refuse(reader, form, ': a member twice')
   }
 
-  /** Whether a listpack of `count` elements has a member twice; with `pairs`, every other element is one. */
-  private hasDuplicates(root: Ref, count: number, pairs: boolean): boolean {
+  /** Whether a listpack of `count` elements has a member twice; of each `stride` of them the first is one. */
+  private hasDuplicates(root: Ref, count: number, stride: number): boolean {
     const { listpacks } = this
     let size = 4
     while (size < count * 2) size *= 2
@@ -126,7 +127,7 @@ export class PackedReader {
         if (listpacks.equals(root, places[slot]!, bytes, pos, len)) return true
       }
       places[slot] = off
-      if (pairs) off = listpacks.next(root, off)
+      for (let left = stride - 1; left > 0; left--) off = listpacks.next(root, off)
     }
     return false
   }

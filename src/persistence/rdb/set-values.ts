@@ -68,7 +68,7 @@ class SetLoader {
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
     if (type === RDB_SET) return this.loadMembers(reader, key, expiry)
     const isIntset = type === RDB_SET_INTSET
-    const root = isIntset ? this.readIntset(reader) : this.packed.readListpack(reader, false)
+    const root = isIntset ? this.readIntset(reader) : this.packed.readListpack(reader, 1)
     if (root === NONE) return NONE
     const encoding = isIntset ? SetEncoding.INTSET : SetEncoding.LISTPACK
     const entry = this.sets.adopt(encoding, root, key.bytes, 0, key.len, expiry)

@@ -76,7 +76,7 @@ class ZsetLoader {
 
   private loadPacked(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
     const { zsets, packed } = this
-    const root = type === RDB_ZSET_LISTPACK ? packed.readListpack(reader, true) : packed.readZiplist(reader)
+    const root = type === RDB_ZSET_LISTPACK ? packed.readListpack(reader, 2) : packed.readZiplist(reader)
     if (root === NONE) return NONE
     if (!zsets.isOrdered(root)) {
       this.keyspace.memory.free(root)

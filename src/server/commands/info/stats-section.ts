@@ -40,6 +40,7 @@ function traffic({ stats, vitals, dispatcher }: Server): Fields {
 function keys({ keyspace, eviction }: Server): Fields {
   const { stats } = keyspace
   return {
+    expired_subkeys: stats.expiredFields,
     expired_keys: stats.expired,
     expired_stale_perc: stats.expiredStalePerc.toFixed(2),
     expired_time_cap_reached_count: stats.expireTimeCapReached,
