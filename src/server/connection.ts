@@ -1,7 +1,8 @@
 /* Connection: a client's socket, and the way of its bytes through the server.
  *
  *   socket -> shared read buffer -> decoder -> dispatcher -> reply -> one write at the end of the turn
- *                   `-> Input, when a request is cut or the client must wait
+ *      |            `-> Input, when a request is cut or the client must wait
+ *      `------------------^       the rest of a long argument
  *
  * The accepted handle is wrapped in a socket of our own whose `onread` option makes libuv read into the shared buffer:
  * no Buffer and no event per read, 1 µs less per request than 'data' events. */
@@ -52,6 +53,9 @@ export class Connection {
   private readonly server: Server
   private readonly handle: Handle
   private input: Input | null = null
+  /** Where the next read lands, in the input's bytes; null: in the shared buffer. While it is set, nobody but
+   *  `received` may touch the input: the handle knows the address only. */
+  private direct: Uint8Array | null = null
   /** What is to be sent at the end of the turn. */
   private readonly output = new Output()
   private queued = false
@@ -146,13 +150,19 @@ export class Connection {
     this.server.wire.batch.cut()
   }
 
-  private received(len: number): boolean {
-    if (this.closed || (this.session.flags & CLOSING) !== 0) return true
-    const { wire } = this.server
+  /** So many bytes have been read; answers the buffer for the next ones if it is another one. */
+  private received(len: number): Uint8Array | undefined {
+    if (this.closed || (this.session.flags & CLOSING) !== 0) return undefined
+    const { wire, stats } = this.server
+    const { direct } = this
     this.bytesRead += len
-    this.server.stats.bytesRead += len
-    this.server.stats.reads++
-    if (this.input === null && !this.session.blocked) {
+    stats.bytesRead += len
+    stats.reads++
+    this.direct = null
+    if (direct !== null) {
+      this.input!.filled(len)
+      if (len === direct.length) this.serveInput()
+    } else if ((this.input === null || this.input.len === 0) && !this.session.blocked) {
       const decoder = wire.decoder
       decoder.reset(0)
       decoder.restricted = (this.session.gates & Gate.UNAUTHENTICATED) !== 0
@@ -164,9 +174,16 @@ export class Connection {
       if (!this.session.blocked && !this.yielded) this.serveInput()
     }
     if (this.input !== null && this.isTooLong(this.input)) this.server.limits.refuseQueryBuffer(this)
-    if (len === wire.bytes.length) this.countFullRead()
+    if (len === (direct ?? wire.bytes).length) this.countFullRead()
     else this.fullReads = 0
-    return true
+    if (this.closed || this.input === null || this.input.len === 0) return direct === null ? undefined : wire.bytes
+    return this.chooseBuffer(direct !== null)
+  }
+
+  private chooseBuffer(wasDirect: boolean): Uint8Array | undefined {
+    const isWaiting = this.session.blocked || this.yielded || (this.session.flags & CLOSING) !== 0
+    this.direct = isWaiting ? null : this.input!.room()
+    return this.direct ?? (wasDirect ? this.server.wire.bytes : undefined)
   }
 
   /** libuv goes on reading at once, up to 8 MB: only as long as what was read so far kept nobody waiting. (Bytes of
@@ -183,9 +200,8 @@ export class Connection {
 
   /** Keeps the beginning of a request until the rest comes. */
   private keep(decoder: Decoder, bytes: Uint8Array, start: number, end: number): void {
-    const own = new Decoder()
-    own.adopt(decoder, start)
-    this.input = new Input(own)
+    this.input ??= new Input(new Decoder())
+    this.input.decoder.adopt(decoder, start)
     this.input.append(bytes, start, end - start)
   }
 
@@ -523,7 +539,7 @@ export class Connection {
 
   /** Gives back idle memory; called by the cron. */
   shrink(): void {
-    if (this.input === null) return
+    if (this.input === null || this.direct !== null) return
     const isIdle = this.server.keyspace.now - this.lastInteraction > IDLE_MS
     if (isIdle && this.input.len === 0) this.input = null
     else this.input.shrink()

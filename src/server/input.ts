@@ -6,6 +6,9 @@
  *   bytes   | request, as far as it came | next read … | room |
  *           0                                          len
  *
+ * The rest of a long argument is read right to its place here, not by way of the common buffer (`room`): then the bytes
+ * must stay where they are until that read has come.
+ *
  * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and
  * to the announced end of the argument being received as soon as a sixteenth of that has come: a large value takes
  * linear time and little memory besides its own, and a length that was only announced takes none. */
@@ -18,6 +21,8 @@ const SIZE_MIN = 1024
 export const REQUEST_SIZE_MAX = 2 ** 31 - 2 ** 20
 /** A buffer grows by more than twofold if the announced end is less than so many times its size. */
 const LEAP_MAX = 16
+/** Less is read by way of the common buffer. */
+const DIRECT_MIN = 16 * 1024
 /** A buffer up to this size is not worth shrinking while its client is busy. */
 const SIZE_FREE = 32 * 1024
 /** A buffer up to this size is kept for the client's next cut request while the client is busy. */
@@ -43,6 +48,26 @@ export class Input {
     this.bytes.set(source.subarray(pos, pos + len), this.len)
     this.len = needed
     if (needed > this.peak) this.peak = needed
+  }
+
+  /** Room for the rest of the argument being received, if that is long, and nothing but its request is here; the caller
+   *  sees to it that the next read lands there, and says so with `filled`. */
+  room(): Uint8Array | null {
+    const { decoder, len } = this
+    if (decoder.requestStart !== 0) return null
+    const end = decoder.expectedEnd(this.bytes, len)
+    if (end - len < DIRECT_MIN) return null
+    if (end > this.bytes.length) {
+      if (end >= len * LEAP_MAX) return null
+      this.grow(end)
+    }
+    return this.bytes.subarray(len, end)
+  }
+
+  /** So many bytes have been read into the room. */
+  filled(len: number): void {
+    this.len += len
+    if (this.len > this.peak) this.peak = this.len
   }
 
   private grow(needed: number): void {

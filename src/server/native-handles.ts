@@ -16,8 +16,9 @@ export interface Handle {
   readonly fd?: number
   /** Bytes accepted for writing that the kernel has not taken. */
   readonly writeQueueSize: number
-  /** Called after every read into the shared buffer, and at the end. */
-  onread: (this: Handle, buffer: unknown) => void
+  /** Called after every read, and at the end. What it answers, unless undefined, is the buffer of the next reads: the
+   *  handle keeps its address only. */
+  onread: (this: Handle, buffer: unknown) => Uint8Array | undefined
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
 }
 
@@ -58,14 +59,14 @@ const { TCP, constants } = binding('tcp_wrap') as TcpWrap
 const { Pipe, constants: pipeConstants } = binding('pipe_wrap') as PipeWrap
 const { WriteWrap, streamBaseState, kLastWriteWasAsync, kReadBytesOrError } = binding('stream_wrap') as StreamWrap
 
-/** Has `received` called with the count of bytes just read into the socket's buffer, past what net.Socket does for each
- *  read; the end and errors stay the socket's. The handle must be a socket's already. */
-export function takeReads(handle: Handle, received: (len: number) => void): void {
+/** Has `received` called with the count of bytes just read into the handle's buffer, past what net.Socket does for each
+ *  read; the end and errors stay the socket's. The handle must be a socket's already. `received` may answer another
+ *  buffer for the next reads. It must live, where it is and attached, until it is replaced or the handle is closed. */
+export function takeReads(handle: Handle, received: (len: number) => Uint8Array | undefined): void {
   const ofSocket = handle.onread
   handle.onread = (buffer) => {
     const len = streamBaseState[kReadBytesOrError]!
-    if (len > 0) received(len)
-    else ofSocket.call(handle, buffer)
+    return len > 0 ? received(len) : ofSocket.call(handle, buffer)
   }
 }
 

@@ -1,7 +1,9 @@
 /* The protocol on real sockets: requests and replies cut anywhere, very long, and very many. */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { freemem, totalmem } from 'node:os'
 import { describe, expect, test } from 'vitest'
+import { Random } from '../../src/lib/random.ts'
 import { encode, type RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar, type TestServer } from '../helpers/servers.ts'
 import { ask, connect, OK, useServer } from './support.ts'
@@ -42,6 +44,44 @@ describe('requests', () => {
       await aWhile()
     }
     expect((await client.replies(2)).join('')).toBe(`${OK}$5\r\nvalue\r\n`)
+  })
+
+  test('with long arguments may be cut anywhere, by several clients at once, and while they must wait', async () => {
+    const other = await connect(server())
+    const clients = await Promise.all(Array.from({ length: 4 }, () => connect(server())))
+    const generator = new Random(7)
+    const random = () => generator.fraction()
+    await Promise.all(
+      clients.map(async (client, id) => {
+        for (let round = 0; round < 20; round++) {
+          const value = randomBytes(1 + Math.floor(random() ** 3 * 600_000))
+          const get = encode('GETDEL', `long:${id}`)
+          const requests = Buffer.concat([encode('PING'), encode('SET', `long:${id}`, value), get, encode('PING')])
+          for (let at = 0; at < requests.length; ) {
+            const next = at + 1 + Math.floor(random() ** 2 * 200_000)
+            client.send(requests.subarray(at, next))
+            at = next
+            if (random() < 0.5) await aWhile()
+            if (random() < 0.05) await ask(other, 'CLIENT', 'PAUSE', '3')
+          }
+          const replies = await client.replies(4)
+          const wanted = [Buffer.from(`+PONG\r\n${OK}$${value.length}\r\n`), value, Buffer.from('\r\n+PONG\r\n')]
+          expect(Buffer.concat(replies).equals(Buffer.concat(wanted)), `${value.length} bytes`).toBe(true)
+        }
+      }),
+    )
+  })
+
+  test('a client may go in the middle of a long argument', async () => {
+    for (let round = 0; round < 30; round++) {
+      const client = await connect(server())
+      client.send('*3\r\n$3\r\nSET\r\n$4\r\ngone\r\n$400000\r\n')
+      client.send(Buffer.alloc(30_000 + 10_000 * round))
+      await aWhile()
+      await client.close()
+    }
+    const client = await connect(server())
+    expect(await ask(client, 'EXISTS', 'gone')).toBe(':0\r\n')
   })
 
   test('may come by the ten thousand, and are answered in their order', async () => {
