@@ -1,11 +1,13 @@
 /* Reply buffers: pieces of memory that replies are written into, used again and again.
  *
  *   sizes     16 KB      68 KB      272 KB      1.1 MB      4.3 MB      larger: made to measure, not kept
- *   kept      256        32         16          8           2
+ *   kept      256        64         64         64           8
  *
  * Most turns need one small buffer a client. Large replies go through larger ones, so that a megabyte is not fresh (and
  * zeroed) memory each time. Each remembers views of its first bytes by length: a short reply needs no new object to be
- * sent. `trimBuffers` gives back what was not used of late.
+ * sent. Fifty clients that ask for a megabyte each need as many at a time, and a buffer that is made anew for each
+ * reply costs three times what filling it does: zeroing, page faults, and the collector, whom it brings onto the scene.
+ * `trimBuffers` gives back what was not used of late.
  *
  * A buffer whose content goes to many clients (shared-buffers.ts) counts them: it goes back when the last one has
  * it. */
@@ -14,7 +16,7 @@ import { release } from '../lib/release.ts'
 /** Bytes of the smallest buffer. */
 export const BUFFER_SIZE = 16 * 1024
 const SIZES = [BUFFER_SIZE, 68 * 1024, 272 * 1024, 1088 * 1024, 4352 * 1024]
-const KEPT = [256, 32, 16, 8, 2]
+const KEPT = [256, 64, 64, 64, 8]
 const UNKEPT = SIZES.length
 const VIEWS_MAX = 1024
 /** Of the buffers not wanted, a call of `trimBuffers` drops one in so many. */

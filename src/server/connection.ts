@@ -36,6 +36,9 @@ const TURN_MS_MAX = 2
 /** Sending more than this takes long enough to count for the longest run of commands. */
 const LONG_REPLY = 64 * 1024
 
+/** A reply of so many bytes does not wait for the end of the turn. */
+const SENT_AT_ONCE_MIN = 32 * 1024
+
 /** A client that has sent nothing for so long needs no buffer of its own. */
 const IDLE_MS = 2000
 
@@ -363,11 +366,14 @@ export class Connection {
     if (!this.queued) this.announce()
   }
 
-  /** Sees to it that what is queued is sent at the end of the turn; a client that is alone need not wait for it. */
+  /** Sees to it that what is queued is sent at the end of the turn. A client that is alone need not wait for it, and a
+   *  long reply should not: its buffer is free for the next one while it is still in the processor's cache. */
   private announce(): void {
     this.queued = true
-    if (this.server.connections.size > 1) this.server.outbox.add(this)
-    else this.flushOutput()
+    const { connections, outbox, appendOnly } = this.server
+    const isLong = this.output.size >= SENT_AT_ONCE_MIN && !appendOnly.hasUnwritten
+    if (isLong || connections.size === 1) this.flushOutput()
+    else outbox.add(this)
   }
 
   /** Sends what is queued. While the kernel has not taken what it was given before, that waits: gathered here it takes
