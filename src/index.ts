@@ -65,7 +65,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Running
   }
   const persistent = Object.keys(options.config ?? {}).some((name) => name.toLowerCase() === 'dir')
   const anyPort = config.number('port') === 0 && config.bytes('unixsocket') === null
-  if (!server.start({ anyPort, load: persistent })) {
+  if (!server.start({ anyPort, load: persistent }) || (persistent && !(await server.restore()))) {
     server.close()
     throw new Error(warnings.join(' '))
   }

@@ -54,15 +54,16 @@ if (loaded.action === 'exit') {
   }
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
-  if (!server.start()) process.exit(1)
-  writePidFile(config, log)
-  log.info('Server initialized')
-  const { port, unixSocket } = server.listener
-  if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
-  if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => server.shutdown.signalled(signal))
   }
+  if (!server.start()) process.exit(1)
+  writePidFile(config, log)
+  log.info('Server initialized')
+  if (!(await server.restore())) process.exit(1)
+  const { port, unixSocket } = server.listener
+  if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
+  if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
   // The terminal it was started from has gone: no reason to end, and without saving at that.
   process.on('SIGHUP', () => {})
 }

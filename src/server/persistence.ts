@@ -11,16 +11,16 @@ import { RdbError, RdbReader, type Source } from '../persistence/rdb/reader.ts'
 import { RdbSaver } from '../persistence/rdb/saver.ts'
 import { ValueFormats } from '../persistence/rdb/values.ts'
 import { RdbWriter, type Sink } from '../persistence/rdb/writer.ts'
-import type { Steps } from './append-only/loading.ts'
 import { BackgroundSave } from './background-save.ts'
 import { REDIS_VERSION } from './config/load.ts'
 import { errorText, toBytes, toText } from './config/text.ts'
 import { resolveBytes } from './config/working-directory.ts'
+import type { Steps } from './loading.ts'
 import type { Server } from './server.ts'
 import { unixTime } from './unix-time.ts'
 
-/** Keys of an append-only file's preamble that are loaded in one step. */
-const PREAMBLE_STEPS = 256
+/** Keys that are loaded in one step, unless a test wants them slow. */
+const KEYS_PER_STEP = 64
 
 /** What an image says about itself at its beginning, by name. */
 type Facts = Readonly<Record<string, string | number>>
@@ -192,23 +192,34 @@ export class Persistence {
     }
   }
 
-  /** At the start: reads the file if there is one. False, having logged why, if the server must not go on. */
-  restore(): boolean {
-    const { config, log } = this.server
-    if (config.bool('appendonly')) return this.server.appendOnly.restoreNow()
-    if (this.load(false) !== Restored.FAILED) return true
+  /** At the start: reads the file if there is one, in slices. False, having logged why, if the server must not go
+   *  on. */
+  async restore(): Promise<boolean> {
+    const { config, log, loading, appendOnly } = this.server
+    if (config.bool('appendonly')) return loading.run(appendOnly.restoreAndStart())
+    if ((await loading.run(this.loadSteps(false))) !== Restored.FAILED) return true
     log.warn('Fatal error loading the DB, check server logs. Exiting.')
     return false
   }
 
-  /** Adds what is in the file to the databases; with `replace`, instead of keys that are there. Logs what it finds. */
+  /** Adds what is in the file to the databases, at once; with `replace`, instead of keys that are there. Logs what it
+   *  finds. */
   load(replace: boolean): Restored {
-    const { log } = this.server
+    const steps = this.loadSteps(replace)
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return step.value
+    }
+  }
+
+  private *loadSteps(replace: boolean): Steps<Restored> {
+    const { log, loading } = this.server
     const start = performance.now()
     try {
       const source = new FileSource(this.dumpPath)
+      loading.expect(source.size)
       try {
-        if (!this.loadFrom(source, replace)) return Restored.FAILED
+        if (!(yield* this.loadFrom(source, replace))) return Restored.FAILED
       } finally {
         source.close()
       }
@@ -232,8 +243,9 @@ export class Persistence {
     const { functions } = this
     const options = { log, checksum, replace: false, keyDelay, functions }
     const loader = new RdbLoader(keyspace, this.formats, reader, options)
+    this.server.loading.follow(() => reader.offset)
     try {
-      for (let steps = 1; loader.step(); steps++) if (steps % PREAMBLE_STEPS === 0) yield
+      yield* this.keySteps(loader, keyDelay)
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
       const place = loader.place === '' ? '' : `, ${loader.place}`
@@ -248,7 +260,7 @@ export class Persistence {
     return reader.offset
   }
 
-  private loadFrom(source: FileSource, replace: boolean): boolean {
+  private *loadFrom(source: FileSource, replace: boolean): Steps<boolean> {
     const { config, keyspace, log } = this.server
     const checksum = config.bool('rdbchecksum') && !this.server.payloads.skipChecksum
     const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
@@ -257,8 +269,9 @@ export class Persistence {
     const { functions } = this
     const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay, functions })
     keyspace.setTime(Date.now())
+    this.server.loading.follow(() => reader.offset)
     try {
-      while (loader.step());
+      yield* this.keySteps(loader, keyDelay)
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
       const place = loader.place === '' ? '' : `, ${loader.place}`
@@ -274,5 +287,14 @@ export class Persistence {
     const empty = loader.emptyCount > 0 ? `, empty keys skipped: ${loader.emptyCount}` : ''
     log.info(`Done loading RDB, keys loaded: ${this.keysLoaded}, keys expired: ${this.keysExpired}${empty}.`)
     return true
+  }
+
+  private *keySteps(loader: RdbLoader, keyDelay: number): Steps<void> {
+    const { loading } = this.server
+    for (let steps = 1; loader.step(); steps++) {
+      if (keyDelay === 0 && steps % KEYS_PER_STEP !== 0) continue
+      loading.usedMemory = loader.usedMemory
+      yield
+    }
   }
 }

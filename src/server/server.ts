@@ -72,6 +72,7 @@ import { Eviction } from './eviction.ts'
 import { REQUEST_SIZE_MAX } from './input.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
+import { Loading } from './loading.ts'
 import type { Log } from './log.ts'
 import { Migration } from './migration/migration.ts'
 import { Monitors } from './monitors.ts'
@@ -134,6 +135,7 @@ export class Server {
   /** How values are written and read: in files, and on their own. */
   readonly formats: ValueFormats
   readonly payloads: Payloads
+  readonly loading: Loading
   readonly snapshots: Snapshots
   readonly persistence: Persistence
   readonly appendOnly: AppendOnly
@@ -206,6 +208,7 @@ export class Server {
     }
     this.background.activity = () => this.dispatcher.statistics.totalCalls
     this.snapshots = new Snapshots(this)
+    this.loading = new Loading(this)
     this.persistence = new Persistence(this)
     this.appendOnly = new AppendOnly(this)
     this.shutdown = new Shutdown(this)
@@ -323,8 +326,8 @@ export class Server {
     return this.listener.bindUnix(path, config.number('unixsocketperm'), config.number('tcp-backlog'))
   }
 
-  /** Begins to listen, loads the data (unless told not to), starts the cron; false after logging why that could not
-   *  be. */
+  /** Begins to listen; false after logging why that could not be. Unless there is nothing to load, `restore` is to be
+   *  called next. */
   start({ anyPort = false, load = true } = {}): boolean {
     const { config, log } = this
     this.limits.fitMaxClients()
@@ -342,7 +345,14 @@ export class Server {
       log.warn('Configured to not listen anywhere, exiting.')
       return false
     }
-    if (load && !this.persistence.restore()) return false
+    if (!load) this.cron.start()
+    return true
+  }
+
+  /** Loads the data, and starts the cron; false after logging why that could not be. Clients are told meanwhile that
+   *  they must wait. */
+  async restore(): Promise<boolean> {
+    if (!(await this.persistence.restore())) return false
     this.cron.start()
     return true
   }

@@ -44,7 +44,8 @@ export class Shutdown {
       log.warn('There is a child saving an .rdb. Killing it!')
       persistence.background.kill()
     }
-    if (!(save ?? persistence.hasSavePoints)) return true
+    // Half of the data must not take the place of the whole.
+    if (this.server.loading.active || !(save ?? persistence.hasSavePoints)) return true
     log.info('Saving the final RDB snapshot before exiting.')
     if (persistence.save()) return true
     log.warn(force ? 'Error trying to save the DB. Exit anyway.' : "Error trying to save the DB, can't exit.")
@@ -58,6 +59,10 @@ export class Shutdown {
       if (signal !== 'SIGINT') return
       log.warn('You insist... exiting now.')
       return exit(1)
+    }
+    if (this.server.loading.active) {
+      log.warn('Received shutdown signal during loading, exiting now.')
+      return exit(0)
     }
     log.warn(`Received ${signal} scheduling shutdown...`)
     this.timer = setTimeout(() => {

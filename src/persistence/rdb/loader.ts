@@ -79,6 +79,8 @@ export class RdbLoader {
   loadedCount = 0
   expiredCount = 0
   emptyCount = 0
+  /** The memory that was in use when the file was written, as it says. */
+  usedMemory = 0
 
   constructor(keyspace: Keyspace, formats: ValueFormats, reader: RdbReader, options: LoaderOptions) {
     this.keyspace = keyspace
@@ -206,6 +208,7 @@ export class RdbLoader {
       case 'ctime':
         return log.info(`RDB age ${Math.max(0, Math.floor(this.keyspace.now / 1000) - number)} seconds`)
       case 'used-mem':
+        this.usedMemory = number
         return log.info(`RDB memory usage when created ${(number / 2 ** 20).toFixed(2)} Mb`)
       case 'aof-preamble':
         return number !== 0 ? log.info('RDB has an AOF tail') : undefined

@@ -13,9 +13,10 @@ import type { EffectListener } from '../../commands/effects.ts'
 import { Manifest } from '../../persistence/aof/manifest.ts'
 import { AofWriter, type SyncPolicy, type WriterHost } from '../../persistence/aof/writer.ts'
 import { errorText, toText } from '../config/text.ts'
+import type { Steps } from '../loading.ts'
 import type { Server } from '../server.ts'
 import { AofDirectory, type AofFileSystem, Persisted } from './directory.ts'
-import { AofLoading, Loaded, type Steps } from './loading.ts'
+import { AofLoading, Loaded } from './loading.ts'
 
 export const AofState = { OFF: 0, ON: 1, WAITING: 2 } as const
 export type AofState = (typeof AofState)[keyof typeof AofState]
@@ -142,13 +143,10 @@ export class AppendOnly implements EffectListener, WriterHost {
 
   // At the start.
 
-  /** Reads all files and begins to write; false if the server must not go on. Why is in the log. */
-  restoreNow(): boolean {
-    const steps = this.restore()
-    for (;;) {
-      const step = steps.next()
-      if (step.done === true) return step.value && this.start()
-    }
+  /** Reads all files and begins to write, in steps; false if the server must not go on. Why is in the log. */
+  *restoreAndStart(): Steps<boolean> {
+    const isRestored = yield* this.restore()
+    return isRestored && this.start()
   }
 
   /** Reads all files, in steps; false if the server must not go on. Why is in the log. */

@@ -9,15 +9,13 @@ import { AofReader } from '../../persistence/aof/reader.ts'
 import { isSystemError } from '../../persistence/rdb/files.ts'
 import type { Source } from '../../persistence/rdb/reader.ts'
 import { errorText, toText } from '../config/text.ts'
+import type { Steps } from '../loading.ts'
 import type { Server } from '../server.ts'
 import type { AofDirectory } from './directory.ts'
 import { Replay, ReplayEnd } from './replay.ts'
 
 export const Loaded = { YES: 0, NOTHING: 1, EMPTY: 2, TRUNCATED: 3, FAILED: 4 } as const
 export type Loaded = (typeof Loaded)[keyof typeof Loaded]
-
-/** Work in steps: whoever runs it goes on until it returns. */
-export type Steps<T> = Generator<void, T, void>
 
 const MAGIC = 'REDIS'
 
@@ -47,6 +45,7 @@ export class AofLoading {
       if (file === manifest.base) this.baseBytes = size
     }
     if (this.totalBytes === 0) return Loaded.EMPTY
+    this.server.loading.expect(this.totalBytes)
     const { keyspace } = this.server
     keyspace.keepExpired(true)
     try {
@@ -117,6 +116,7 @@ export class AofLoading {
     const readAt = (target: Uint8Array, pos: number, len: number, offset: number): number =>
       fs.readSync(fd, target, pos, len, offset)
     const reader = new AofReader(readAt, start, size)
+    this.server.loading.follow(() => reader.offset - start)
     const replay = new Replay(this.server, reader)
     while (replay.step()) yield
     return this.judge(file, reader, replay)

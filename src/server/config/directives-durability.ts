@@ -1,7 +1,7 @@
 /* Directives about files, replication and the cluster. Defaults and limits are those of Redis 7.2.4. */
 import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
 import { bool, choice, Flag, integer, memory, secret, special, text } from './directive.ts'
-import { ACTED, CLUSTER, CLUSTER_MODE, LOADING_CLIENTS, REPLICATION, REPLICATION_LINK } from './effects.ts'
+import { ACTED, CLUSTER, CLUSTER_MODE, REPLICATION, REPLICATION_LINK } from './effects.ts'
 
 const { IMMUTABLE, HIDDEN, PROTECTED, DENY_LOADING, MULTI_ARG } = Flag
 
@@ -61,7 +61,7 @@ export const SNAPSHOTS = [
   bool('rdb-save-incremental-fsync', true, ACTED),
   integer('rdb-key-save-delay', [INT_MIN, INT_MAX], 0, ACTED, { flags: HIDDEN }),
   integer('key-load-delay', [INT_MIN, INT_MAX], 0, ACTED, { flags: HIDDEN }),
-  integer('loading-process-events-interval-bytes', [1024, INT_MAX], 2 * MB, LOADING_CLIENTS, { flags: HIDDEN }),
+  integer('loading-process-events-interval-bytes', [1024, INT_MAX], 2 * MB, ACTED, { flags: HIDDEN }),
 ] as const
 
 export const APPEND_ONLY = [

@@ -32,5 +32,6 @@ export function persistenceSection(server: Server): string {
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
     ...appendOnlySizes(server),
+    ...server.loading.fields,
   })
 }

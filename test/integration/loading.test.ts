@@ -1,0 +1,64 @@
+/* While the data is loaded at the start, clients are answered: with LOADING, or with what does not need the data. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startCinnabar, type TestServer } from '../helpers/servers.ts'
+import { ask, body, connect, eventually, OK } from './support.ts'
+
+const LOADING = '-LOADING Redis is loading the dataset in memory\r\n'
+
+async function start(dir: string, wait: boolean, ...args: string[]): Promise<TestServer> {
+  const server = await startCinnabar({ dir, wait, args: ['--enable-debug-command', 'yes', ...args] })
+  onTestFinished(async () => {
+    if (!server.hasExited) await server.stop('SIGKILL')
+  })
+  return server
+}
+
+/** A server that takes long to load its 1000 keys. */
+async function startSlowly(): Promise<{ server: TestServer; dir: string; digest: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'cinnabar-load-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  const before = await start(dir, true)
+  const client = await connect(before)
+  await ask(client, 'DEBUG', 'POPULATE', '1000')
+  const digest = await ask(client, 'DEBUG', 'DIGEST')
+  await ask(client, 'SAVE')
+  await before.stop('SIGKILL')
+  const server = await start(dir, false, '--key-load-delay', '2000', '--save', '900 1')
+  await eventually(() => server.log().includes('Loading RDB produced by'))
+  return { server, dir, digest }
+}
+
+test('clients are answered while the data is loaded', async () => {
+  const { server, digest } = await startSlowly()
+  const client = await connect(server)
+  expect(await ask(client, 'GET', 'key:1')).toBe(LOADING)
+  expect(await ask(client, 'PING')).toBe(LOADING)
+  await ask(client, 'MULTI')
+  expect(await ask(client, 'SET', 'key:1', 'x')).toBe(LOADING)
+  expect(await ask(client, 'EXEC')).toMatch(/^-EXECABORT/)
+  expect(await ask(client, 'CONFIG', 'SET', 'maxmemory-samples', '7')).toBe(OK)
+  const info = body(await ask(client, 'INFO', 'persistence'))
+  expect(info).toMatch(/^loading:1\r$/m)
+  expect(info).toMatch(/^loading_total_bytes:[1-9]\d+\r$/m)
+  expect(info).toMatch(/^loading_rdb_used_mem:[1-9]\d+\r$/m)
+  const loaded = Number(/^loading_loaded_bytes:(\d+)\r$/m.exec(info)?.[1])
+  const total = Number(/^loading_total_bytes:(\d+)\r$/m.exec(info)?.[1])
+  expect(loaded).toBeLessThan(total)
+  expect(info).toMatch(/^loading_loaded_perc:\d+\.\d\d\r$/m)
+  expect(info).toMatch(/^loading_eta_seconds:\d+\r$/m)
+  await eventually(async () => (await ask(client, 'PING')) === '+PONG\r\n')
+  expect(await ask(client, 'DEBUG', 'DIGEST')).toBe(digest)
+  expect(body(await ask(client, 'INFO', 'persistence'))).not.toContain('loading_total_bytes')
+})
+
+test('a signal to end during the load leaves the file as it is', async () => {
+  const { server, dir } = await startSlowly()
+  const before = readFileSync(join(dir, 'dump.rdb'))
+  const { code } = await server.stop('SIGTERM')
+  expect(code).toBe(0)
+  expect(server.log()).toContain('Received shutdown signal during loading, exiting now.')
+  expect(readFileSync(join(dir, 'dump.rdb')).equals(before)).toBe(true)
+})
