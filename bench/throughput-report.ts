@@ -131,14 +131,26 @@ interface Means {
   complete: boolean
 }
 
+/** Over commands: one that is measured in two forms, PING_INLINE and PING_MBULK, counts once, with their mean. */
 function meansOf(depth: Depth): Means {
-  const compared = depth.tests.flatMap((figures) => figures.comparisons[0] ?? [])
-  const ratios = compared.map((comparison) => comparison.ratio.median)
+  const ratios = new Map<string, number[]>()
+  const cpuRatios = new Map<string, number[]>()
+  let complete = true
+  for (const { test, comparisons } of depth.tests) {
+    const comparison = comparisons[0] ?? null
+    const command = test.startsWith('PING_') ? 'PING' : test
+    if (comparison === null) complete = false
+    else {
+      ratios.set(command, [...(ratios.get(command) ?? []), comparison.ratio.median])
+      cpuRatios.set(command, [...(cpuRatios.get(command) ?? []), comparison.cpuRatio])
+    }
+  }
+  const means = [...ratios.values()].map(geometricMean)
   return {
-    ratio: geometricMean(ratios),
-    ratioMin: ratios.length === 0 ? Number.NaN : Math.min(...ratios),
-    cpuRatio: geometricMean(compared.map((comparison) => comparison.cpuRatio)),
-    complete: compared.length === depth.tests.length,
+    ratio: geometricMean(means),
+    ratioMin: means.length === 0 ? Number.NaN : Math.min(...means),
+    cpuRatio: geometricMean([...cpuRatios.values()].map(geometricMean)),
+    complete,
   }
 }
 
