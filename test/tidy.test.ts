@@ -55,7 +55,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['structures'],
   ['keyspace'],
   ['persistence'],
-  ['pubsub', 'transactions', 'scripting', 'acl'],
+  ['pubsub', 'transactions', 'tracking', 'scripting', 'acl'],
   ['commands'],
   ['server'],
   ['index.ts'],

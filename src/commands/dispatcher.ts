@@ -37,12 +37,18 @@ export const ServerGate = {
   PROPAGATED: 1 << 6,
   /** The data cannot be written to the disk, and no more of it is to be taken. */
   MISCONF: 1 << 7,
+  /** Some client wants to know when keys change that it has read. */
+  TRACKED: 1 << 8,
+  /** A client's own command has changed keys that it has read: it is told behind the reply. */
+  INVALIDATIONS_HELD: 1 << 9,
 } as const
 
 /** Gates that are looked at when a command has run. */
-const AFTERWARDS = ServerGate.KEYS_READY | ServerGate.PUSHES_HELD
+const AFTERWARDS = ServerGate.KEYS_READY | ServerGate.PUSHES_HELD | ServerGate.INVALIDATIONS_HELD
+/** Gates that somebody wants to be told for of every command that has run. */
+const TOLD = ServerGate.MONITORED | ServerGate.TRACKED
 /** Gates that commands must be let through. */
-const ADMITTED = ~(ServerGate.MONITORED | ServerGate.PROPAGATED | AFTERWARDS)
+const ADMITTED = ~(TOLD | ServerGate.PROPAGATED | AFTERWARDS)
 
 /** What an admission decides. */
 export const Admission = {
@@ -57,7 +63,6 @@ export type Admission = (typeof Admission)[keyof typeof Admission]
 /** Looks at a call that some gate stopped; replies itself when it refuses. */
 export type Admit = (call: Call, command: Command) => Admission
 
-/** Told of commands that were slow, and of each one while somebody watches. */
 /** Keeps commands for EXEC. */
 export interface TransactionQueue {
   /** Takes a command that is to wait for EXEC, and replies. */
@@ -66,6 +71,7 @@ export interface TransactionQueue {
   spoil(call: Call, command: Command | null, error: ErrorReply): ErrorReply
 }
 
+/** Told of commands that were slow, and of each one while somebody watches. */
 export interface DispatchObserver {
   /** A command took at least `slowUs`. `call` is null if its arguments cannot be told any more. */
   slow(call: Call | null, command: Command, durationUs: number): void
@@ -110,6 +116,8 @@ export class Dispatcher {
   runMaxCommands = 0
   /** The most memory that blocks took up after a run. */
   memoryPeakBytes = 0
+  /** A command is being looked at, and does not run yet: what happens now (an eviction) is not its doing. */
+  admitting = false
   /** How many commands are running around the current one (`runNested`). */
   depth = 0
   /** Unix time of `performance.now()` = 0, for which the cron follows the system's clock. */
@@ -272,6 +280,7 @@ export class Dispatcher {
   }
 
   private afterwards(call: Call): void {
+    if ((this.gates & ServerGate.INVALIDATIONS_HELD) !== 0) this.onInvalidationsHeld?.()
     if ((this.gates & ServerGate.PUSHES_HELD) !== 0) this.onPushesHeld?.()
     if ((this.gates & ServerGate.KEYS_READY) !== 0) this.onKeysReady?.(call)
   }
@@ -288,7 +297,12 @@ export class Dispatcher {
     if ((this.gates & ServerGate.PROPAGATED) === 0) command.run(call)
     else this.effects.perform(call, command)
     if (call.reply.errors !== errors) this.bookFailure(call, command)
+    if ((this.gates & TOLD) !== 0) this.tell(call, command)
+  }
+
+  private tell(call: Call, command: Command): void {
     if ((this.gates & ServerGate.MONITORED) !== 0) this.onMonitored?.(call, command)
+    if ((this.gates & ServerGate.TRACKED) !== 0) this.onTracked?.(call, command)
   }
 
   /** Microseconds since the last lap: of the run (MARK), or of the series of nested commands (SERIES). */
@@ -395,6 +409,12 @@ export class Dispatcher {
   /** Told when a command has ended and PUSHES_HELD is set; not of nested ones. */
   onPushesHeld: (() => void) | null = null
 
+  /** Told when a command has ended and INVALIDATIONS_HELD is set; not of nested ones. Before the pushes. */
+  onInvalidationsHeld: (() => void) | null = null
+
+  /** Told of every command that has run while TRACKED is set. */
+  onTracked: ((call: Call, command: Command) => void) | null = null
+
   /** Told of every command that has run while MONITORED is set. */
   onMonitored: ((call: Call, command: Command) => void) | null = null
 
@@ -419,10 +439,14 @@ export class Dispatcher {
       this.reject(call, command, NOT_IN_MULTI)
       return Admission.ANSWERED
     }
+    this.admitting = true
+    let admission: Admission = Admission.RUN
     for (const admit of this.admissions) {
-      const admission = admit(call, command)
-      if (admission !== Admission.RUN) return admission
+      admission = admit(call, command)
+      if (admission !== Admission.RUN) break
     }
+    this.admitting = false
+    if (admission !== Admission.RUN) return admission
     if (!isMulti || (command.flags & Flag.NEVER_QUEUED) !== 0 || this.transactions === null) return Admission.RUN
     this.transactions.queue(call, command)
     return Admission.ANSWERED

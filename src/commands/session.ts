@@ -1,5 +1,6 @@
 /* Session: what commands know and change of the connection that sent them. The connection itself, its socket and its
  * buffers belong to the server; embedding and scripts have sessions without one. */
+import type { TrackedClient } from '../tracking/tracked-client.ts'
 import type { Queue } from '../transactions/queue.ts'
 import type { Watcher } from '../transactions/watched-keys.ts'
 import type { Command } from './definition.ts'
@@ -16,6 +17,8 @@ export const Gate = {
   MONITOR: 1 << 3,
   /** CLIENT REPLY is OFF or SKIP. */
   REPLY: 1 << 4,
+  /** CLIENT CACHING was said: it holds for the next command. */
+  CACHING: 1 << 5,
 } as const
 
 /** What may be done to a client beyond serving it; shown by CLIENT LIST. */
@@ -66,6 +69,8 @@ export class Session {
   queue: Queue | null = null
   /** What WATCH watches; null if it was never used. */
   watcher: Watcher | null = null
+  /** How keys are tracked for it; null if it never asked for it. */
+  tracking: TrackedClient | null = null
   commandCount = 0
 
   constructor(id: number) {

@@ -137,7 +137,29 @@ export const BCAST_WITH_OPT = errorReply('ERR OPTIN and OPTOUT are not compatibl
 export const OPTIN_AND_OPTOUT = errorReply("ERR You can't specify both OPTIN mode and OPTOUT mode")
 export const ONE_REDIRECTION = errorReply('ERR A client can only redirect to a single other client')
 export const NO_REDIRECTION = errorReply('ERR The client ID you want redirect to does not exist')
-export const NO_TRACKING = errorReply('ERR client-side caching is not supported by this server')
+export const NO_TRACKING = errorReply('ERR only a client with a connection can track keys')
+export const TOO_MANY_PREFIXES = errorReply('ERR too many prefixes')
+export const BCAST_SWITCH = errorReply(
+  "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it with a " +
+    'different mode.',
+)
+export const OPT_SWITCH = errorReply(
+  "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a " +
+    'different mode.',
+)
+export const CACHING_YES_WITHOUT_OPTIN = errorReply(
+  'ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.',
+)
+export const CACHING_NO_WITHOUT_OPTOUT = errorReply(
+  'ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.',
+)
+/** `other` is `an existing` or `another provided`. */
+export function overlappingPrefix(prefix: string, other: string, overlapped: string): ErrorReply {
+  return errorReply(
+    `ERR Prefix '${shown(prefix)}' overlaps with ${other} prefix '${shown(overlapped)}'. ` +
+      'Prefixes for a single client must not overlap.',
+  )
+}
 export const MONITOR_DENIED = errorReply("ERR MONITOR isn't allowed for DENY BLOCKING client")
 export const subscribeDenied = (command: string): ErrorReply =>
   errorReply(`ERR ${command} isn't allowed for a DENY BLOCKING client`)

@@ -73,6 +73,11 @@ export class Blocking implements Blocker {
       this.unblock(connection, asError) || others?.(connection, asError) === true
   }
 
+  /** The client that has been served and whose command is being run again; null if none is. */
+  get servedSession(): Session | null {
+    return this.rerun === null ? null : this.rerun.connection.session
+  }
+
   /** Clients that wait; those of them whose wait has an end; keys that are waited for. */
   get count(): number {
     return this.clients.size

@@ -19,6 +19,10 @@ function flagsOf(session: Session): string {
   if (clientTypeOf(session) === ClientType.PUBSUB) letters += 'P'
   if (session.queuedCount >= 0) letters += 'x'
   if (session.blocked) letters += 'b'
+  const { tracking } = session
+  if (tracking?.isOn === true) letters += 't'
+  if (tracking?.isBroken === true) letters += 'R'
+  if (tracking?.bcast === true) letters += 'B'
   if (session.watcher?.changed === true) letters += 'd'
   if ((flags & SessionFlag.CLOSE_AFTER_REPLY) !== 0) letters += 'c'
   if ((flags & SessionFlag.CLOSE_NOW) !== 0) letters += 'A'
@@ -41,6 +45,11 @@ function argumentsSize(call: Call): number {
   let size = 0
   for (let index = 0; index < call.argc; index++) size += call.lenOf(index)
   return size
+}
+
+/** The client that is told of changed keys instead, 0 for none; -1 if nobody is told. */
+export function redirectOf({ tracking }: Session): number {
+  return tracking?.isOn === true ? tracking.redirect : -1
 }
 
 /** Bytes that a transaction and the watched keys take. */
@@ -70,7 +79,7 @@ export function clientLine(server: Server, connection: Connection): string {
     `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
     `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
     `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output} tot-mem=${size}`,
-    `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=-1`,
+    `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=${redirectOf(session)}`,
     `resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`,
   ].join(' ')
 }

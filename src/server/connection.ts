@@ -9,6 +9,7 @@
 import { Socket } from 'node:net'
 import type { Batch } from '../commands/batch.ts'
 import type { Call } from '../commands/call.ts'
+import { ServerGate } from '../commands/dispatcher.ts'
 import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.ts'
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
@@ -259,6 +260,7 @@ export class Connection {
       }
     }
     if (session.blocked || this.yielded) decoder.reset(start)
+    if ((dispatcher.gates & ServerGate.INVALIDATIONS_HELD) !== 0) dispatcher.onInvalidationsHeld?.()
     if (this.held !== null) this.releasePushes()
     const timed = reply.length > LONG_REPLY
     this.flush(reply)

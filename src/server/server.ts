@@ -86,6 +86,7 @@ import { Resumption } from './resumption.ts'
 import { Shutdown } from './shutdown.ts'
 import { SlowCommands } from './slow-commands.ts'
 import { Snapshots } from './snapshots.ts'
+import { Tracking } from './tracking.ts'
 import { Vitals } from './vitals.ts'
 import { Waiting } from './waiting.ts'
 
@@ -145,6 +146,7 @@ export class Server {
   readonly pause: Pause
   readonly migration: Migration
   readonly monitors: Monitors
+  readonly tracking: Tracking
   readonly limits: Limits
   readonly pushes: Pushes
   readonly pubsub = new PubSub()
@@ -217,6 +219,7 @@ export class Server {
     this.pause = new Pause(this)
     this.migration = new Migration(this)
     this.monitors = new Monitors(this)
+    this.tracking = new Tracking(this)
     this.limits = new Limits(this)
     this.onSessionEnd((connection) => this.monitors.forget(connection))
     this.onSessionEnd((connection) => this.endSubscriptions(connection))

@@ -30,7 +30,13 @@ export class Vitals {
    *  little about either. */
   get usedBytes(): number {
     const { usedBytes, overheadBytes } = this.server.keyspace.memory
-    return usedBytes + overheadBytes + this.trafficBytes
+    return usedBytes + overheadBytes + this.trafficBytes + this.watchedBytes
+  }
+
+  /** Bytes of the tables of keys that clients watch, or have copies of. */
+  get watchedBytes(): number {
+    const { transactions, tracking } = this.server
+    return transactions.watched.usedBytes + (tracking?.usedBytes ?? 0)
   }
 
   /** Bytes of the buffers that requests come in through and replies leave by. */

@@ -62,6 +62,45 @@ export class NameSets {
     return name
   }
 
+  /** Makes a name's set this one id. Allocates. */
+  put(root: Ref, bytes: Uint8Array, pos: number, len: number, hash: number, id: number): void {
+    const { memory } = this
+    const found = this.table.find(root, bytes, pos, len, hash)
+    if (found === NONE) {
+      this.add(root, bytes, pos, len, hash, id)
+      return
+    }
+    const count = this.count(found)
+    if (count > 1) memory.free(memory.word(found, IDS) as Ref)
+    this.idCount -= count - 1
+    memory.setWord(found, COUNT, 1)
+    memory.setWord(found, IDS, id | 0)
+  }
+
+  /** Frees a collection with all its names. */
+  free(root: Ref): void {
+    const { table, memory } = this
+    for (let position = 0; position !== SCAN_END; ) {
+      position = table.dismantle(root, position)
+      for (let index = 0; index < table.foundCount; index++) this.freeName(table.found[index]! as Ref)
+    }
+    memory.trim()
+  }
+
+  private freeName(name: Ref): void {
+    const { memory } = this
+    const count = this.count(name)
+    this.idCount -= count
+    if (count > 1) memory.free(memory.word(name, IDS) as Ref)
+    memory.free(name)
+  }
+
+  /** Forgets everything at once: every root and name is dead. Chunks of memory are to be given back with `discard`. */
+  reset(): void {
+    this.memory.reset()
+    this.idCount = 0
+  }
+
   private createName(bytes: Uint8Array, pos: number, len: number, id: number): Ref {
     const { memory } = this
     const long = len >= KEY_LEN_LONG
@@ -157,12 +196,10 @@ export class NameSets {
 
   /** Takes out a name and its whole set. */
   removeName(root: Ref, name: Ref): void {
-    const { memory, table } = this
+    const { table } = this
     table.find(root, this.bytesOf(name), this.posOf(name), this.lenOf(name), table.hashOf(name))
     table.removeFound(root)
-    this.idCount -= this.count(name)
-    if (this.count(name) > 1) memory.free(memory.word(name, IDS) as Ref)
-    memory.free(name)
+    this.freeName(name)
   }
 
   /** The essay's "Always". */

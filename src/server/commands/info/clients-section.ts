@@ -12,7 +12,7 @@ export function clientsSection(server: Server): string {
     client_recent_max_input_buffer: clientBuffers.inputMax,
     client_recent_max_output_buffer: clientBuffers.outputMax,
     blocked_clients: blocking.count + waiting.count + pause.waitingCount,
-    tracking_clients: 0,
+    tracking_clients: server.tracking.clientCount,
     clients_in_timeout_table: blocking.timedCount + waiting.timedCount,
     total_blocking_keys: blocking.keyCount,
     total_blocking_keys_on_nokey: blocking.whenGoneKeyCount,

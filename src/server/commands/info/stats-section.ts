@@ -14,7 +14,6 @@ const DEFRAG: Fields = {
   total_active_defrag_time: 0,
   current_active_defrag_time: 0,
 }
-const TRACKING: Fields = { tracking_total_keys: 0, tracking_total_items: 0, tracking_total_prefixes: 0 }
 
 function traffic({ stats, vitals, dispatcher }: Server): Fields {
   const { rates } = vitals
@@ -96,7 +95,9 @@ export function statsSection(server: Server): string {
     migrate_cached_sockets: server.migration.kept,
     slave_expires_tracked_keys: 0,
     ...DEFRAG,
-    ...TRACKING,
+    tracking_total_keys: server.tracking.nameCount,
+    tracking_total_items: server.tracking.itemCount,
+    tracking_total_prefixes: server.tracking.prefixCount,
     ...loop(server),
   })
 }
