@@ -79,7 +79,8 @@ export function clientLine(server: Server, connection: Connection): string {
     `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
     `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
     `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output} tot-mem=${size}`,
-    `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user} redir=${redirectOf(session)}`,
-    `resp=${session.version} lib-name=${shown(session.libName)} lib-ver=${shown(session.libVersion)}`,
+    `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user}`,
+    `redir=${redirectOf(session)} resp=${session.version} lib-name=${shown(session.libName)}`,
+    `lib-ver=${shown(session.libVersion)}`,
   ].join(' ')
 }

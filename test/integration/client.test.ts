@@ -225,11 +225,10 @@ describe('CLIENT PAUSE', () => {
 describe('CLIENT and caching', () => {
   const server = useServer()
 
-  test('says that nobody tracks keys, and that nobody can', async () => {
+  test('tells of no tracking where there is none', async () => {
     const client = await connect(server())
     expect(await ask(client, 'CLIENT', 'GETREDIR')).toBe(':-1\r\n')
     expect(await ask(client, 'CLIENT', 'TRACKING', 'OFF')).toBe(OK)
-    expect(await ask(client, 'CLIENT', 'TRACKING', 'ON')).toMatch(/^-ERR client-side caching is not supported/)
     expect(await ask(client, 'CLIENT', 'TRACKINGINFO')).toBe(
       '*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r\n$8\r\nprefixes\r\n*0\r\n',
     )

@@ -33,7 +33,6 @@ import {
   SELF_PACED,
   TLS,
   TLS_LINK,
-  TRACKING,
 } from './effects.ts'
 import { checkProcTitle } from './proc-title.ts'
 
@@ -156,5 +155,5 @@ export const CLIENTS = [
   ),
   memory('client-query-buffer-limit', BUFFER, 1024 * MB, ACTED, { unsigned: true }),
   memory('proto-max-bulk-len', BUFFER, 512 * MB, ACTED),
-  integer('tracking-table-max-keys', LONG, 1000000, TRACKING, { unsigned: true }),
+  integer('tracking-table-max-keys', LONG, 1000000, ACTED, { unsigned: true }),
 ] as const

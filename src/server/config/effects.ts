@@ -38,7 +38,6 @@ export const RESTORE_EXAMINES = partial(
 export const SCRIPTING = accepted('scripting is not built yet')
 export const TLS = accepted('TLS is not built yet')
 export const TLS_LINK = refused('TLS is not built yet')
-export const TRACKING = accepted('client-side caching is not built yet')
 
 // What the design leaves nothing to do for.
 export const MODULES = refused('modules are native code for Redis itself and cannot be loaded')
