@@ -100,6 +100,8 @@ export class Stage {
     if (command === 'MULTI' && reply === '+OK\r\n') actor.inMulti = true
     if (command === 'EXEC' || command === 'DISCARD' || command === 'RESET') actor.inMulti = false
     actor.silent = !isAnswered
+    const killed = /^<(\w)>$/.exec(words[3] ?? '')
+    if (command === 'CLIENT' && words[1] === 'KILL') this.actors.get(killed?.[1] as Name)!.silent = true
   }
 
   private withIds(words: readonly string[]): string[] {

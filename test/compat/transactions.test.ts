@@ -392,7 +392,7 @@ const SCENES: Readonly<Record<string, readonly string[]>> = {
     'C SET k 1',
     'D CLIENT TRACKING ON REDIRECT <C>',
     'D GET k',
-    'C SET k 1',
+    '7.2: C SET k 1',
     'D GET k',
     'A SET k 1',
     'A CLIENT TRACKING OFF',
@@ -416,17 +416,19 @@ const SCENES: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
+/** In front of steps that an older redis-server answers otherwise. */
+const NEEDS_72 = '7.2: '
 const DEBUG = ['--enable-debug-command', 'yes']
 
 describe.skipIf(!redisAvailable())('several connections receive what redis-server would send them', () => {
   let ours: TestServer
   let redis: TestServer
-  let hasPubSub = false
+  let has72 = false
 
   beforeAll(async () => {
     ;[ours, redis] = await Promise.all([startCinnabar({ args: DEBUG }), startRedis({ args: DEBUG })])
-    const client = await ours.connect()
-    hasPubSub = (await client.command('PUBLISH', 'c', 'm'))[0] === 58
+    const client = await redis.connect()
+    has72 = (await client.command('CLIENT', 'NO-TOUCH', 'OFF')).toString() === '+OK\r\n'
     await client.close()
   })
   afterAll(async () => {
@@ -444,8 +446,10 @@ describe.skipIf(!redisAvailable())('several connections receive what redis-serve
   }
 
   test.each(Object.keys(SCENES))('%s', async (name) => {
-    const steps = SCENES[name]!
-    if (steps.some((step) => step.includes('SUBSCRIBE')) && !hasPubSub) return
+    const steps = SCENES[name]!.filter((step) => has72 || !step.startsWith(NEEDS_72)).map((step) =>
+      step.startsWith(NEEDS_72) ? step.slice(NEEDS_72.length) : step,
+    )
+    if (steps.length < SCENES[name]!.length) console.warn(`${name}: not all is compared with a redis-server before 7.2`)
     const [mine, theirs] = [await play(ours, steps), await play(redis, steps)]
     expect(mine).toEqual(theirs)
   })
