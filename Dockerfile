@@ -36,7 +36,9 @@ RUN set -eu; \
   mkdir -p /data /opt/cinnabar; \
   chown redis:redis /data; \
   ln -s /opt/cinnabar/dist/main.js /usr/local/bin/redis-server; \
-  ln -s /opt/cinnabar/dist/main.js /usr/local/bin/cinnabar; \
+  for name in cinnabar redis-check-aof redis-check-rdb; do \
+    ln -s /opt/cinnabar/dist/main.js /usr/local/bin/$name; \
+  done; \
   redis-cli --version
 
 COPY LICENSE package.json /opt/cinnabar/

@@ -1,6 +1,8 @@
-/* The command line: `cinnabar [/path/to/redis.conf | -] [--directive value …]`, as redis-server takes it. */
-import { readFileSync } from 'node:fs'
+/* The command line: `cinnabar [/path/to/redis.conf | -] [--directive value …]`, as redis-server takes it; and
+ * `cinnabar check …`, which looks at files. */
+import { readFileSync, readSync, writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
+import { check, checkArguments } from './persistence/check/check.ts'
 import { load } from './server/config/load.ts'
 import { LOG_LEVELS, openLog } from './server/log.ts'
 import { removePidFile, writePidFile } from './server/pid-file.ts'
@@ -18,6 +20,18 @@ setFlagsFromString('--max-inlined-bytecode-size=800')
 function readStdin(): Uint8Array {
   return readFileSync(0)
 }
+
+const print = (text: string): void => void writeSync(1, text)
+
+/** What is typed in answer to a question; '' if nobody is there. */
+function ask(question: string): string {
+  print(question)
+  const bytes = Buffer.alloc(128)
+  return bytes.toString('latin1', 0, readSync(0, bytes, 0, bytes.length, null))
+}
+
+const checked = checkArguments(process.argv)
+if (checked !== undefined) process.exit(check(checked, { print, ask }))
 
 const renames: [string, string][] = []
 const loaded = load({

@@ -9,19 +9,10 @@ import { type Int64, toNumber } from '../../lib/int64.ts'
 import { hashBytes } from '../../lib/siphash.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
-import {
-  bareKey,
-  MAGIC,
-  moduleName,
-  Opcode,
-  RDB_MODULE,
-  shownKey,
-  typeName,
-  VERSION_LEN,
-  VERSION_READ_MAX,
-  VERSION_WITH_CHECKSUM,
-} from './format.ts'
+import { bareKey, Opcode, RDB_MODULE, shownKey, typeName, VERSION_WITH_CHECKSUM } from './format.ts'
 import type { FunctionStore } from './functions.ts'
+import { readHead } from './head.ts'
+import { readModuleName } from './module-data.ts'
 import type { RdbReader } from './reader.ts'
 import { hintedAccess, type LoadedKey, type ValueFormats } from './values.ts'
 
@@ -101,7 +92,7 @@ export class RdbLoader {
   /** Reads one key, or one mark; false when the file has been read to its end. */
   step(): boolean {
     const { reader } = this
-    if (this.version === 0) this.readHead()
+    if (this.version === 0) this.version = readHead(reader)
     const opcode = reader.byte()
     switch (opcode) {
       case Opcode.EXPIRETIME_MS:
@@ -126,22 +117,6 @@ export class RdbLoader {
     }
   }
 
-  private readHead(): void {
-    const { reader } = this
-    let head = ''
-    while (head.length < MAGIC.length + VERSION_LEN) head += String.fromCharCode(reader.byte())
-    if (!head.startsWith(MAGIC)) reader.refuse('Wrong signature: this is no RDB file', head.length)
-    const digits = head.substring(MAGIC.length)
-    const version = /^\d+$/.test(digits) ? Number(digits) : 0
-    if (version < 1 || version > VERSION_READ_MAX) {
-      reader.refuse(
-        `Can't handle RDB format version ${version || digits}: known are 1 to ${VERSION_READ_MAX}`,
-        VERSION_LEN,
-      )
-    }
-    this.version = version
-  }
-
   /** What is no key. */
   private readMark(opcode: number): void {
     const { reader } = this
@@ -158,7 +133,9 @@ export class RdbLoader {
       case Opcode.AUX:
         return this.readAux(reader.text(), reader.text())
       case Opcode.MODULE_AUX:
-        return reader.refuse(`There is data of the module '${this.moduleName()}', and modules cannot be loaded here`)
+        return reader.refuse(
+          `There is data of the module '${readModuleName(reader)}', and modules cannot be loaded here`,
+        )
       case Opcode.FUNCTION:
         return this.readFunction()
       default:
@@ -176,12 +153,6 @@ export class RdbLoader {
     reader.take()
     const reason = functions.load(reader.bytes.slice(reader.pos, reader.pos + reader.len), options.replace)
     if (reason !== undefined) reader.refuse(`Failed loading library, ${reason}`)
-  }
-
-  /** Reads a module's id. */
-  private moduleName(): string {
-    this.reader.length()
-    return moduleName(this.reader.lengthHigh, this.reader.lengthLow)
   }
 
   private select(index: number): void {
@@ -261,7 +232,8 @@ export class RdbLoader {
   }
 
   private refuseType(rdbType: number): never {
-    const what = `${typeName(rdbType)}${rdbType === RDB_MODULE ? ` '${this.moduleName()}'` : ''}, type ${rdbType}`
+    const name = rdbType === RDB_MODULE ? ` '${readModuleName(this.reader)}'` : ''
+    const what = `${typeName(rdbType)}${name}, type ${rdbType}`
     return this.reader.refuse(`The value (${what}) cannot be loaded yet`)
   }
 

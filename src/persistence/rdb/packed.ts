@@ -31,8 +31,8 @@ export class PackedReader {
 
   /** The words by which Redis's log tells of damage. */
   private refuse(reader: RdbReader, form: string, detail = ''): never {
-    const what = `${this.name}${form} integrity check failed`
-    return reader.refuse(`${what.charAt(0).toUpperCase()}${what.slice(1)}${detail}`)
+    const what = form === 'zipmap' ? form : this.name + form
+    return reader.refuse(`${what.charAt(0).toUpperCase()}${what.slice(1)} integrity check failed${detail}`)
   }
 
   /** Reads a listpack of members, each with as many elements as the `stride` says, itself included; NONE if it is

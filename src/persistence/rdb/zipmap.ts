@@ -2,7 +2,7 @@
  *
  *   | count | len | field | len | spare | value | spare bytes | len | field | … | 0xff |
  *
- *   len     up to 253: 1 byte     else 11111110, 4 bytes, little-endian
+ *   len     up to 253: 1 byte     else 11111110, 4 bytes, little-endian; each in the shortest form
  *   spare   1 byte: so many bytes behind the value mean nothing
  *
  * A count of 254 or more stands for one that is not known. `open` looks at everything once, for whoever wrote it is
@@ -73,6 +73,6 @@ export class ZipmapReader {
     if (at + size > end) return false
     this.valueLen = size === 1 ? first : littleWord(bytes, at + 1) >>> 0
     this.at = at + size
-    return true
+    return size === 1 || this.valueLen >= LONG_LEN // shorter ones have one form, too
   }
 }

@@ -54,7 +54,7 @@ describe('a zipmap', () => {
   test('of long strings becomes a table', () => {
     const keyspace = new Keyspace(1)
     const value = 'v'.repeat(300)
-    const entry = entryOf(keyspace, ZIPMAP, medium(`\x01\xfe\x03\x00\x00\x00foo\xfe\x2c\x01\x00\x00\x00${value}\xff`))
+    const entry = entryOf(keyspace, ZIPMAP, medium(`\x01\x03foo\xfe\x2c\x01\x00\x00\x00${value}\xff`))
     expect(fieldsOf(keyspace, entry)).toEqual({ foo: value })
     expect(encodingOf(keyspace, entry)).toBe('hashtable')
   })
@@ -79,6 +79,7 @@ describe('a zipmap', () => {
     ['room to spare that goes beyond the end', '\x01\x01f\x01\x70v\xff'],
     ['a length of four gigabytes', '\x01\x01f\xfe\xff\xff\xff\xff\x00v\xff'],
     ['a length that is cut', '\x01\x01f\xfe\xff'],
+    ['a short length in the long form', '\x01\xfe\x01\x00\x00\x00f\x01\x00v\xff'],
   ])('with %s is refused', (_, zipmap) => {
     const keyspace = new Keyspace(1)
     const used = keyspace.memory.usedBytes
