@@ -43,6 +43,8 @@ export class Evictor {
   private readonly worths = new Float64Array(POOL_SIZE)
   private readonly stamps = new Float64Array(POOL_SIZE)
   private readonly databases: (Database | null)[] = new Array<Database | null>(POOL_SIZE).fill(null)
+  /** Keys still to be looked at for the evictions so far: whole buckets are looked at. */
+  private owed = 0
   private drawn: Database | null = null
   private drawnFor = 0
 
@@ -56,6 +58,7 @@ export class Evictor {
     this.volatile = policy.startsWith('volatile')
     this.order = policy.endsWith('ttl') ? Order.TTL : policy.endsWith('random') ? Order.RANDOM : Order.ACCESS
     this.count = 0
+    this.owed = 0
     this.drawnFor = 0
   }
 
@@ -67,9 +70,7 @@ export class Evictor {
     if (this.order === Order.TTL) this.sampleSoonest(db)
     else if (this.volatile && db.expiring * DENSE_SHARE < db.size) this.sampleIndex(db)
     else this.sampleTable(db)
-    while (this.count > 0) {
-      if (this.evictBest()) return true
-    }
+    while (this.count > 0 && !this.evictBest()) {}
     return true
   }
 
@@ -118,14 +119,15 @@ export class Evictor {
 
   private sampleTable(db: Database): void {
     const { table, entries, clock } = this.keyspace
-    for (let met = 0; met < this.samples; ) {
+    this.owed += this.samples
+    while (this.owed > 0 || this.count === 0) {
       const next = table.scan(db.root, db.sweep)
       db.sweep = next === SCAN_END ? 0 : next
       const { found, foundCount } = table
       for (let index = 0; index < foundCount; index++) {
         const entry = found[index]! as Ref
         if (this.volatile && !entries.expires(entry)) continue
-        met++
+        this.owed--
         const access = entries.access(entry)
         this.offer(db, entry, clock.worth(access), access)
       }
