@@ -128,7 +128,10 @@ export function trimBuffers(): void {
   }
 }
 
-/** Bytes of all buffers, those in use and those that wait to be used. */
+/** Bytes of the buffers in use, and of all small ones: there is one or another of those in use all the time. Larger
+ *  ones that wait to be used are free memory. */
 export function bufferBytes(): number {
-  return heldBytes
+  let free = 0
+  for (let pool = 1; pool < UNKEPT; pool++) free += counts[pool]! * SIZES[pool]!
+  return heldBytes - free
 }

@@ -1,4 +1,4 @@
-/* Client buffers: how much memory clients take up and what the largest of them hold, gathered a few clients at a time.
+/* Client buffers: what the largest of the clients lately held, gathered a few clients at a time.
  *
  *   pass    | clients 1 … n/10 | … n/5 | … | … n |     a tenth with every sample, so about a second for all
  *   maxima  | pass | pass | … 8                  |     "recent" is the greatest of the last eight passes
@@ -10,12 +10,9 @@ const PORTIONS = 10
 const PASSES = 8
 
 export class ClientBuffers {
-  /** Bytes that clients' requests and replies took up when they were last visited. */
-  bytes = 0
   private readonly inputMaxima = new Float64Array(PASSES)
   private readonly outputMaxima = new Float64Array(PASSES)
   private pass = 0
-  private passBytes = 0
   private walk: Iterator<Connection> | null = null
 
   /** Visits the next tenth of the clients. */
@@ -31,14 +28,11 @@ export class ClientBuffers {
   private visit(connection: Connection): void {
     const input = connection.inputCapacity
     const output = connection.pendingOutput
-    this.passBytes += input + output
     if (input > this.inputMaxima[this.pass]!) this.inputMaxima[this.pass] = input
     if (output > this.outputMaxima[this.pass]!) this.outputMaxima[this.pass] = output
   }
 
   private endPass(): void {
-    this.bytes = this.passBytes
-    this.passBytes = 0
     this.walk = null
     this.pass = (this.pass + 1) % PASSES
     this.inputMaxima[this.pass] = 0

@@ -9,10 +9,6 @@ import { ClientType, clientTypeOf } from './client-type.ts'
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
 
-/** What a connection takes besides its buffers: JavaScript objects and libuv's handle. Measured: 10,000 idle clients
- *  add 60 MB to the resident size (Node 20). */
-const CONNECTION_SIZE = 6000
-
 function flagsOf(session: Session): string {
   const { flags, gates } = session
   let letters = (gates & Gate.MONITOR) !== 0 ? 'O' : ''
@@ -52,11 +48,6 @@ export function redirectOf({ tracking }: Session): number {
   return tracking?.isOn === true ? tracking.redirect : -1
 }
 
-/** Bytes that a transaction and the watched keys take. */
-function transactionSize({ queue, watcher }: Session): number {
-  return (queue?.capacity ?? 0) + (watcher?.memoryBytes ?? 0)
-}
-
 /** The line, without its end. */
 export function clientLine(server: Server, connection: Connection): string {
   const { session } = connection
@@ -69,16 +60,17 @@ export function clientLine(server: Server, connection: Connection): string {
   const input = isRunning && own === 0 ? server.wire.end : own
   const age = now - seconds(connection.createdAt)
   const idle = now - seconds(connection.lastInteraction)
-  const size =
-    CONNECTION_SIZE + connection.inputCapacity + output + transactionSize(session) + server.pubsub.sizeOf(connection)
+  const args = isRunning ? argumentsSize(call) : 0
+  connection.measure()
   const queued = session.queue?.memoryBytes ?? 0
   return [
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
     `name=${shown(session.name)} age=${age} idle=${idle}`,
     `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
     `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
-    `qbuf-free=${connection.inputCapacity - own} argv-mem=${isRunning ? argumentsSize(call) : 0}`,
-    `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output} tot-mem=${size}`,
+    `qbuf-free=${connection.inputCapacity - own} argv-mem=${args}`,
+    `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output}`,
+    `tot-mem=${connection.memory + args}`,
     `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user}`,
     `redir=${redirectOf(session)} resp=${session.version} lib-name=${shown(session.libName)}`,
     `lib-ver=${shown(session.libVersion)}`,

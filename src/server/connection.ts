@@ -15,6 +15,7 @@ import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decode
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { dropBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
+import { CONNECTION_SIZE, sessionSize } from './client-memory.ts'
 import { Input, REQUEST_SIZE_MAX } from './input.ts'
 import { type Handle, isLoopback, peerName, takeReads, Written, write } from './native-handles.ts'
 import { Output, SharedRange } from './output.ts'
@@ -107,10 +108,45 @@ export class Connection {
   }
   /** Bytes received and not yet executed, and the room for them. */
   get inputLength(): number {
-    return this.input === null ? 0 : this.input.len - this.input.decoder.requestStart
+    return this.input === null ? 0 : this.input.pendingLength
   }
   get inputCapacity(): number {
     return this.input === null ? 0 : this.input.bytes.length
+  }
+
+  /** Bytes that this client took when it was last measured, and what of these lies in reply buffers, which are counted
+   *  for themselves. */
+  memory = 0
+  private buffered = 0
+  /** Of the buffers of `pendingWrites`: bytes to be sent, and room that no reply filled. */
+  private flying = 0
+  private unfilled = 0
+
+  /** Works out anew what this client takes. */
+  measure(): void {
+    const { clientMemory } = this.server
+    const queued = this.pendingOutput - this.output.size
+    const fixed = CONNECTION_SIZE + this.inputCapacity + sessionSize(this.session) + this.server.pubsub.sizeOf(this)
+    const bytes = this.closed ? 0 : fixed + queued + this.output.size + this.unfilled
+    const buffered = Math.min(this.flying, queued) + this.unfilled + this.output.size - this.output.plain
+    clientMemory.bytes += bytes - this.memory
+    clientMemory.buffered += (this.closed ? 0 : buffered) - this.buffered
+    this.memory = bytes
+    this.buffered = this.closed ? 0 : buffered
+  }
+
+  /** The kernel has taken all that it was given. */
+  private landed(): void {
+    this.flying = 0
+    this.unfilled = 0
+    if (!this.closed) this.measure()
+  }
+
+  /** Whether there is, or was, more to measure than the connection itself. */
+  private get isLarge(): boolean {
+    const { watcher, queue, channelCount, patternCount, shardChannelCount } = this.session
+    if (this.input !== null || this.memory !== CONNECTION_SIZE || watcher !== null || queue !== null) return true
+    return channelCount + patternCount + shardChannelCount > 0
   }
 
   /** `address:port` of the other end, or of ours. Asked of the system when it is first wanted. */
@@ -180,6 +216,8 @@ export class Connection {
     if (this.input !== null && this.isTooLong(this.input)) this.server.limits.refuseQueryBuffer(this)
     if (len === (direct ?? wire.bytes).length) this.countFullRead()
     else this.fullReads = 0
+    if (this.isLarge) this.measure()
+    this.server.clientMemory.enforce()
     if (this.closed || this.input === null || this.input.len === 0) return direct === null ? undefined : wire.bytes
     return this.chooseBuffer(direct !== null)
   }
@@ -207,6 +245,8 @@ export class Connection {
     this.input ??= new Input(new Decoder())
     this.input.decoder.adopt(decoder, start)
     this.input.append(bytes, start, end - start)
+    // Where clients have a limit, what is announced counts at once.
+    this.input.expect(this.server.clientMemory.limit !== Number.POSITIVE_INFINITY)
   }
 
   /** Goes on with what was kept: more has come, or the client need not wait any more. */
@@ -385,6 +425,7 @@ export class Connection {
     this.queued = false
     if (this.pendingWrites > 0) {
       this.output.settle()
+      this.measure()
       this.server.limits.outputGrew(this)
     } else this.sendOutput()
   }
@@ -393,6 +434,7 @@ export class Connection {
     const { output } = this
     const { first, shared } = output
     output.size = 0
+    output.plain = 0
     const more = output.takeMore()
     if (first !== null) {
       output.first = null
@@ -416,6 +458,7 @@ export class Connection {
   private readonly written = (error: string | undefined, buffer: ReplyBuffer | null): void => {
     this.pendingWrites--
     if (buffer !== null) dropBuffer(buffer)
+    if (this.pendingWrites === 0) this.landed()
     if (error !== undefined) this.close()
     else if (this.pendingWrites === 0 && !this.queued && !this.closed) this.sendOutput()
   }
@@ -426,6 +469,9 @@ export class Connection {
     const written = write(this.handle, bytes, buffer, this.written)
     if (written === Written.LATER) {
       this.pendingWrites++
+      if (buffer !== null) this.flying += bytes.length
+      if (buffer !== null && buffer.users === 0) this.unfilled += buffer.bytes.length - buffer.len
+      this.measure()
       this.server.limits.outputGrew(this)
     } else if (written === Written.FAILED) this.close()
     return written
@@ -542,6 +588,7 @@ export class Connection {
     this.closed = true
     this.input = null
     this.output.clear()
+    this.measure()
     this.server.disconnected(this)
   }
 
@@ -551,5 +598,6 @@ export class Connection {
     const isIdle = this.server.keyspace.now - this.lastInteraction > IDLE_MS
     if (isIdle && this.input.len === 0) this.input = null
     else this.input.shrink()
+    this.measure()
   }
 }

@@ -101,6 +101,8 @@ export class Eviction {
   }
   resetStatistics(): void {
     this.exceededBefore = 0
+    if (this.exceededSince > 0) this.exceededSince = performance.now()
+    this.server.clientMemory.evicted = 0
   }
 
   private admit(call: Call, command: Command): Admission {

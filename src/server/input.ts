@@ -16,6 +16,8 @@ import { release } from '../lib/release.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
 const SIZE_MIN = 1024
+const LF = 10
+const DOLLAR = 36
 /** Positions in a request are signed 32-bit integers; and a read may bring one over the limit before it is looked
  *  at. */
 export const REQUEST_SIZE_MAX = 2 ** 31 - 2 ** 20
@@ -70,11 +72,33 @@ export class Input {
     if (this.len > this.peak) this.peak = this.len
   }
 
+  /** Bytes that are not yet an argument: neither what has been decoded nor the announcement of a length. */
+  get pendingLength(): number {
+    const { bytes, len } = this
+    const { at } = this.decoder
+    if (bytes[at] !== DOLLAR) return len - at
+    const lineEnd = bytes.indexOf(LF, at)
+    return lineEnd < 0 || lineEnd >= len ? len - at : len - lineEnd - 1
+  }
+
+  /** Makes the buffer as large as the argument being received will be, if enough of that has come, or in any case. */
+  expect(inAnyCase: boolean): void {
+    const expected = this.decoder.expectedEnd(this.bytes, this.len)
+    if (expected <= this.bytes.length || expected > REQUEST_SIZE_MAX) return
+    if (!inAnyCase && expected >= this.len * LEAP_MAX) return
+    this.reserved = expected
+    this.enlarge(expected)
+  }
+
   private grow(needed: number): void {
     const expected = this.decoder.expectedEnd(this.bytes, this.len)
     let size = Math.max(SIZE_MIN, this.bytes.length * 2, needed)
     this.reserved = 0
     if (expected >= needed && expected < this.bytes.length * LEAP_MAX) this.reserved = size = expected
+    this.enlarge(size)
+  }
+
+  private enlarge(size: number): void {
     const larger = new Uint8Array(size)
     larger.set(this.bytes.subarray(0, this.len))
     release(this.bytes)

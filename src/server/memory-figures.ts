@@ -58,7 +58,7 @@ export function memoryFigures(server: Server): MemoryFigures {
     used,
     peak,
     startup: vitals.startupBytes,
-    clients: vitals.clientBuffers.bytes,
+    clients: server.clientMemory.bytes,
     databases,
     overhead,
     dataset,

@@ -9,7 +9,7 @@
  * behind them, so that a turn's output is one write; what is long stays where it is. Memory that a client who does not
  * read keeps is its own, or so large a part of a shared buffer that it may as well be. */
 import { copyBytes } from '../lib/bytes.ts'
-import { dropBuffer, giveBuffer, type ReplyBuffer, takeBuffer } from '../protocol/reply-buffer.ts'
+import { dropBuffer, giveBuffer, ReplyBuffer, takeBuffer } from '../protocol/reply-buffer.ts'
 
 /** Up to so many bytes are copied behind what waits already: cheaper than a write of their own. */
 const COPIED_MAX = 4096
@@ -34,8 +34,9 @@ export class SharedRange {
 export type Piece = ReplyBuffer | SharedRange | Uint8Array
 
 export class Output {
-  /** Bytes that wait. */
+  /** Bytes that wait, and those of them that are not in a reply buffer. */
   size = 0
+  plain = 0
   first: ReplyBuffer | null = null
   shared: ReplyBuffer | null = null
   from = 0
@@ -71,6 +72,7 @@ export class Output {
     else {
       this.settle()
       this.more.push(bytes)
+      this.plain += bytes.length
     }
     this.size += bytes.length
   }
@@ -143,10 +145,14 @@ export class Output {
   clear(): void {
     if (this.first !== null) giveBuffer(this.first)
     if (this.shared !== null) dropBuffer(this.shared)
-    for (const piece of this.more) if (piece instanceof SharedRange) dropBuffer(piece.buffer)
+    for (const piece of this.more) {
+      if (piece instanceof SharedRange) dropBuffer(piece.buffer)
+      else if (piece instanceof ReplyBuffer) giveBuffer(piece)
+    }
     this.first = null
     this.shared = null
     this.more = []
     this.size = 0
+    this.plain = 0
   }
 }

@@ -48,6 +48,7 @@ import { AppendOnly } from './append-only/append-only.ts'
 import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
 import { Blocking } from './blocking.ts'
+import { ClientMemory } from './client-memory.ts'
 import { clientCommands } from './commands/client.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
@@ -128,6 +129,7 @@ export class Server {
   readonly listener: Listener
   readonly stats = new ServerStats()
   readonly vitals: Vitals
+  readonly clientMemory: ClientMemory
   readonly slow: SlowCommands
   readonly eviction: Eviction
   readonly waiting: Waiting
@@ -197,6 +199,7 @@ export class Server {
     )
     this.pushes = new Pushes(this)
     this.cron = new Cron(this)
+    this.clientMemory = new ClientMemory(this)
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
     this.eviction = new Eviction(this)
@@ -375,6 +378,7 @@ export class Server {
     const connection = new Connection(this, session, handle)
     if (!unix && this.keepAliveSeconds > 0) connection.socket.setKeepAlive(true, this.keepAliveSeconds * 1000)
     this.connections.set(session.id, connection)
+    connection.measure()
     this.stats.connectionsReceived++
   }
 

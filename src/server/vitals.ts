@@ -39,9 +39,10 @@ export class Vitals {
     return transactions.watched.usedBytes + (tracking?.usedBytes ?? 0)
   }
 
-  /** Bytes of the buffers that requests come in through and replies leave by. */
+  /** Bytes of the buffers that requests come in through and replies leave by, and of the clients. */
   get trafficBytes(): number {
-    return this.server.wire.bytes.length + bufferBytes() + this.clientBuffers.bytes
+    const { wire, clientMemory } = this.server
+    return wire.bytes.length + bufferBytes() + clientMemory.bytes - clientMemory.buffered
   }
 
   /** The most that `usedBytes` has been: after every run of commands, and whenever sampled. */

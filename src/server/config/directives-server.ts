@@ -17,7 +17,6 @@ import {
   ACL,
   ACL_FILE,
   ACTED,
-  CLIENT_EVICTION,
   NO_CRASH_LOG,
   NO_DAEMON,
   NO_FORK,
@@ -141,7 +140,7 @@ export const CLIENTS = [
   integer('acllog-max-len', LONG, 128, ACL),
   choice('acl-pubsub-default', ['allchannels', 'resetchannels'], 'resetchannels', ACL),
   integer('maxclients', [1, UINT_MAX], 10000, ACTED, { unsigned: true }),
-  memoryOrPercent('maxmemory-clients', [-100, INT64_MAX], 0, CLIENT_EVICTION),
+  memoryOrPercent('maxmemory-clients', [-100, INT64_MAX], 0, ACTED),
   special(
     'client-output-buffer-limit',
     'outputLimits',

@@ -24,7 +24,6 @@ export const ACTED: Effect = { kind: 'acted' }
 // Features to come.
 export const ACL = accepted('access control lists are not built yet')
 export const ACL_FILE = refused('access control lists are not built yet')
-export const CLIENT_EVICTION = accepted('client eviction is not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
 export const COLLECTIONS = accepted('data types other than strings are not built yet')

@@ -36,7 +36,7 @@ function traffic({ stats, vitals, dispatcher }: Server): Fields {
   }
 }
 
-function keys({ keyspace, eviction }: Server): Fields {
+function keys({ keyspace, eviction, clientMemory }: Server): Fields {
   const { stats } = keyspace
   return {
     expired_subkeys: stats.expiredFields,
@@ -45,7 +45,7 @@ function keys({ keyspace, eviction }: Server): Fields {
     expired_time_cap_reached_count: stats.expireTimeCapReached,
     expire_cycle_cpu_milliseconds: Math.trunc(stats.expireCycleMs),
     evicted_keys: stats.evicted,
-    evicted_clients: 0,
+    evicted_clients: clientMemory.evicted,
     total_eviction_exceeded_time: Math.trunc(eviction.exceededMs),
     current_eviction_exceeded_time: Math.trunc(eviction.exceedingMs),
     keyspace_hits: stats.hits,
