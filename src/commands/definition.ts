@@ -136,6 +136,8 @@ export interface CommandDefinition {
   /** Between servers only; clients have no business with it. */
   readonly internal?: boolean
   readonly tips?: readonly Tip[]
+  /** The argument that names the first member or field which is looked up, for reading ahead. */
+  readonly memberAt?: number
   /** For the few whose arity cannot be told from their arguments. */
   readonly arity?: number
   /** For the few whose keys cannot be told from their arguments. */
@@ -187,6 +189,8 @@ export class Command {
   readonly lastKey: number
   readonly keyStep: number
   readonly keysOf: KeyExtractor | null
+  /** 0 if it names none. */
+  readonly memberAt: number
   /** Empty for a plain command. */
   readonly subcommands: readonly Command[]
   readonly parent: Command | null
@@ -215,6 +219,7 @@ export class Command {
     this.lastKey = legacy.last
     this.keyStep = legacy.step
     this.keysOf = definition.keysOf ?? null
+    this.memberAt = definition.memberAt ?? 0
     this.parent = parent
     this.group = group
     this.definition = definition

@@ -241,6 +241,7 @@ export const hashCommands = group('hash', {
     flags: Flag.WRITE | Flag.FAST,
     args: [key('RW delete'), many(string('field'))],
     history: [['2.4.0', 'Several `field` arguments.']],
+    memberAt: 2,
     run: hdel,
   },
   HEXISTS: {
@@ -249,6 +250,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO'), string('field')],
+    memberAt: 2,
     run: hexists,
   },
   HGET: {
@@ -257,6 +259,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO access'), string('field')],
+    memberAt: 2,
     run: hget,
   },
   HINCRBY: {
@@ -265,6 +268,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW access update'), string('field'), integer('increment')],
+    memberAt: 2,
     run: hincrby,
   },
   HINCRBYFLOAT: {
@@ -273,6 +277,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW access update'), string('field'), double('increment')],
+    memberAt: 2,
     run: hincrbyfloat,
   },
   HLEN: {
@@ -289,6 +294,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(N), N fields given',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO access'), many(string('field'))],
+    memberAt: 2,
     run: hmget,
   },
   HMSET: {
@@ -298,6 +304,7 @@ export const hashCommands = group('hash', {
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW update'), many(block('data', string('field'), string('value')))],
     deprecated: { since: '4.0.0', use: '`HSET` with multiple field-value pairs' },
+    memberAt: 2,
     run: hmset,
   },
   HSET: {
@@ -307,6 +314,7 @@ export const hashCommands = group('hash', {
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW update'), many(block('data', string('field'), string('value')))],
     history: [['4.0.0', 'Several fields in one call.']],
+    memberAt: 2,
     run: hset,
   },
   HSETNX: {
@@ -315,6 +323,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW insert'), string('field'), string('value')],
+    memberAt: 2,
     run: hsetnx,
   },
   HSTRLEN: {
@@ -323,6 +332,7 @@ export const hashCommands = group('hash', {
     complexity: 'O(1)',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO'), string('field')],
+    memberAt: 2,
     run: hstrlen,
   },
 } satisfies CommandGroup)

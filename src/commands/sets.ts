@@ -186,6 +186,7 @@ export const setCommands = group('set', {
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW insert'), many(string('member'))],
     history: [['2.4.0', 'Several `member` arguments.']],
+    memberAt: 2,
     run: sadd,
   },
   SCARD: {
@@ -202,6 +203,7 @@ export const setCommands = group('set', {
     complexity: 'O(1)',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO'), string('member')],
+    memberAt: 2,
     run: sismember,
   },
   SMEMBERS: {
@@ -236,6 +238,7 @@ export const setCommands = group('set', {
     flags: Flag.WRITE | Flag.FAST,
     args: [key('RW delete'), many(string('member'))],
     history: [['2.4.0', 'Several `member` arguments.']],
+    memberAt: 2,
     run: srem,
   },
   SSCAN: {

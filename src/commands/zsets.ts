@@ -327,6 +327,7 @@ export const zsetCommands = group('sorted-set', {
       ['3.0.2', 'The options `XX`, `NX`, `CH` and `INCR`.'],
       ['6.2.0', 'The options `GT` and `LT`.'],
     ],
+    memberAt: 3,
     run: zadd,
   },
   ZCARD: {
@@ -343,6 +344,7 @@ export const zsetCommands = group('sorted-set', {
     complexity: 'O(log(N)), N members',
     flags: Flag.WRITE | Flag.DENYOOM | Flag.FAST,
     args: [key('RW access update'), integer('increment'), string('member')],
+    memberAt: 3,
     run: zincrby,
   },
   ZMPOP: {
@@ -389,6 +391,7 @@ export const zsetCommands = group('sorted-set', {
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO access'), string('member'), optional('WITHSCORE')],
     history: [['7.2.0', 'The option `WITHSCORE`.']],
+    memberAt: 2,
     run: zrank,
   },
   ZREM: {
@@ -398,6 +401,7 @@ export const zsetCommands = group('sorted-set', {
     flags: Flag.WRITE | Flag.FAST,
     args: [key('RW delete'), many(string('member'))],
     history: [['2.4.0', 'Several members in one call.']],
+    memberAt: 2,
     run: zrem,
   },
   ZREVRANK: {
@@ -407,6 +411,7 @@ export const zsetCommands = group('sorted-set', {
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO access'), string('member'), optional('WITHSCORE')],
     history: [['7.2.0', 'The option `WITHSCORE`.']],
+    memberAt: 2,
     run: zrevrank,
   },
   ZSCORE: {
@@ -415,6 +420,7 @@ export const zsetCommands = group('sorted-set', {
     complexity: 'O(1)',
     flags: Flag.READONLY | Flag.FAST,
     args: [key('RO access'), string('member')],
+    memberAt: 2,
     run: zscore,
   },
 } satisfies CommandGroup)

@@ -24,6 +24,7 @@ import { ExpiringHashes, TRIPLE } from './expiring-hashes.ts'
 import { HashFields } from './hash-fields.ts'
 import { HashWalk } from './hash-walk.ts'
 import type { Kind } from './kinds.ts'
+import { hashMember } from './member-hash.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
 
 /** The time as the running command sees it, in milliseconds. */
@@ -143,13 +144,18 @@ export class Hashes {
     if (count > this.listpackCountMax) this.toTable(entry, count)
   }
 
+  /** The root of a large hash's table, or NONE. */
+  tableOf(entry: Ref): Ref {
+    return (this.entries.encoding(entry) & HashEncoding.TABLE) !== 0 ? this.root(entry) : NONE
+  }
+
   /** Whether the hash has the field; its value is in `isInteger`, `bytes`, `pos`, `len` then, or `integer`. */
   find(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     const encoding = this.entries.encoding(entry)
     if (encoding > HashEncoding.TABLE) return this.findExpiring(entry, bytes, pos, len)
     const root = this.entries.value(entry) as Ref
     if (encoding === HashEncoding.TABLE) {
-      const field = this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
+      const field = this.table.find(root, bytes, pos, len, hashMember(bytes, pos, len))
       if (field === NONE) return false
       this.fields.locate(field)
       this.takeField()
@@ -222,7 +228,7 @@ export class Hashes {
     if (encoding > HashEncoding.TABLE) return this.hasExpiring(entry, bytes, pos, len)
     const root = this.entries.value(entry) as Ref
     if (encoding === HashEncoding.TABLE) {
-      return this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len)) !== NONE
+      return this.table.find(root, bytes, pos, len, hashMember(bytes, pos, len)) !== NONE
     }
     return this.listpacks.find(root, this.listpacks.first(root), bytes, pos, len, 1) !== NO_ELEMENT
   }
@@ -254,7 +260,7 @@ export class Hashes {
     }
     const { table, fields } = this
     const root = this.root(entry)
-    const hash = hashBytes(bytes, pos, len)
+    const hash = hashMember(bytes, pos, len)
     const found = table.find(root, bytes, pos, len, hash)
     if (found === NONE) {
       table.insert(root, fields.create(bytes, pos, len, valueBytes, valuePos, valueLen), hash)
@@ -300,7 +306,7 @@ export class Hashes {
     }
     const root = this.root(entry)
     if (this.entries.encoding(entry) === HashEncoding.TABLE) {
-      const field = table.find(root, bytes, pos, len, hashBytes(bytes, pos, len))
+      const field = table.find(root, bytes, pos, len, hashMember(bytes, pos, len))
       if (field === NONE) return false
       table.removeFound(root)
       this.fields.free(field)
@@ -417,6 +423,7 @@ export function hashKind(hashes: Hashes, entries: Entries): Kind {
     valueBytes: (entry) => hashes.valueBytes(entry),
     copyValue: (source, target) => hashes.copyValue(source, target),
     length: (entry) => hashes.size(entry),
+    memberTable: (entry) => hashes.tableOf(entry),
     digest: (entry, into) => {
       for (walk.begin(entry); walk.next(); ) {
         walk.locate()

@@ -21,5 +21,7 @@ export interface Kind {
   /** Adds the value to a digest, as DEBUG DIGEST does for this type: equal values give equal digests in any
    *  encoding. */
   digest(entry: Ref, into: Digest): void
+  /** The root of the table of the value's members or fields; NONE if it has none. */
+  memberTable(entry: Ref): Ref
   verify(entry: Ref): void
 }

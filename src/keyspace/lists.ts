@@ -338,6 +338,7 @@ export function listKind(lists: Lists, entries: Entries): Kind {
     valueBytes: (entry) => lists.valueBytes(entry),
     copyValue: (source, target) => lists.copyValue(source, target),
     length: (entry) => lists.length(entry),
+    memberTable: () => NONE,
     digest: (entry, into) => {
       const { listpacks } = lists
       lists.start(entry, 0, false)

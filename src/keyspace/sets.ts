@@ -18,6 +18,7 @@ import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { type Entries, EntryFlag, SetEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
+import { hashMember } from './member-hash.ts'
 import { createSetMember, verifySetMember } from './set-members.ts'
 import { SetWalk } from './set-walk.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
@@ -59,6 +60,11 @@ export class Sets {
 
   private root(entry: Ref): Ref {
     return this.entries.value(entry) as Ref
+  }
+
+  /** The root of a large set's table, or NONE. */
+  tableOf(entry: Ref): Ref {
+    return this.entries.encoding(entry) === SetEncoding.TABLE ? this.root(entry) : NONE
   }
 
   /** Members of the set. */
@@ -110,7 +116,7 @@ export class Sets {
   add(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     const encoding = this.entries.encoding(entry)
     if (encoding === SetEncoding.TABLE) {
-      return this.addToTable(this.root(entry), bytes, pos, len, hashBytes(bytes, pos, len))
+      return this.addToTable(this.root(entry), bytes, pos, len, hashMember(bytes, pos, len))
     }
     if (encoding === SetEncoding.LISTPACK) return this.addToListpack(entry, bytes, pos, len)
     const value = parseInt64(bytes, pos, len)
@@ -163,7 +169,7 @@ export class Sets {
     const encoding = this.entries.encoding(entry)
     const root = this.root(entry)
     if (encoding === SetEncoding.TABLE) {
-      return this.table.find(root, bytes, pos, len, hashBytes(bytes, pos, len)) !== NONE
+      return this.table.find(root, bytes, pos, len, hashMember(bytes, pos, len)) !== NONE
     }
     if (encoding === SetEncoding.LISTPACK) {
       return this.listpacks.find(root, this.listpacks.first(root), bytes, pos, len, 0) !== NO_ELEMENT
@@ -185,7 +191,7 @@ export class Sets {
   remove(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     const encoding = this.entries.encoding(entry)
     const root = this.root(entry)
-    if (encoding === SetEncoding.TABLE) return this.removeFromTable(root, bytes, pos, len, hashBytes(bytes, pos, len))
+    if (encoding === SetEncoding.TABLE) return this.removeFromTable(root, bytes, pos, len, hashMember(bytes, pos, len))
     if (encoding === SetEncoding.LISTPACK) {
       const { listpacks } = this
       const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 0)
@@ -394,6 +400,7 @@ export function setKind(sets: Sets, entries: Entries): Kind {
     valueBytes: (entry) => sets.valueBytes(entry),
     copyValue: (source, target) => sets.copyValue(source, target),
     length: (entry) => sets.size(entry),
+    memberTable: (entry) => sets.tableOf(entry),
     digest: (entry, into) => {
       for (walk.begin(entry); walk.next(); ) {
         walk.locate()

@@ -317,6 +317,7 @@ export function stringKind(strings: Strings, entries: Entries): Kind {
     valueBytes: (entry) => strings.valueBytes(entry),
     copyValue: (source, target) => strings.copyValue(source, target),
     length: (entry) => strings.length(entry),
+    memberTable: () => NONE,
     digest: (entry, into) => {
       strings.locate(entry)
       into.mix(strings.bytes, strings.pos, strings.len)

@@ -20,6 +20,7 @@ export function zsetKind(zsets: Zsets, entries: Entries): Kind {
     valueBytes: (entry) => zsets.valueBytes(entry),
     copyValue: (source, target) => zsets.copyValue(source, target),
     length: (entry) => zsets.size(entry),
+    memberTable: (entry) => zsets.memberTable(entry),
     digest: (entry, into) => {
       for (walk.begin(entry); walk.next(); ) {
         walk.locate()

@@ -23,6 +23,7 @@ import { SortedIndex } from '../structures/sorted-index.ts'
 import { Table } from '../structures/table.ts'
 import { createMember, scoreOf, setScore } from '../structures/zset-member.ts'
 import { type Entries, EntryFlag, Type, ZsetEncoding } from './entry.ts'
+import { hashMember } from './member-hash.ts'
 import { type Doom, freeIndexedTable, tableBytes } from './table-values.ts'
 import { scoreAt, ZSET_INDEX, ZSET_TABLE, ZsetWalk } from './zset-walk.ts'
 
@@ -81,6 +82,11 @@ export class Zsets {
     return this.entries.encoding(entry) === ZsetEncoding.TABLE
   }
 
+  /** The root of a large sorted set's table, or NONE. */
+  memberTable(entry: Ref): Ref {
+    return this.isTable(entry) ? this.tableOf(entry) : NONE
+  }
+
   /** Root of a large sorted set's table. */
   tableOf(entry: Ref): Ref {
     return this.memory.word(this.root(entry), ZSET_TABLE) as Ref
@@ -135,7 +141,7 @@ export class Zsets {
   /** Whether there is such a member; `score` is its score then. */
   find(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
     if (this.isTable(entry)) {
-      this.hash = hashBytes(bytes, pos, len)
+      this.hash = hashMember(bytes, pos, len)
       const member = this.table.find(this.tableOf(entry), bytes, pos, len, this.hash)
       if (member === NONE) return false
       this.found = member

@@ -250,6 +250,12 @@ export class Table {
 
   /** As `prefetchBucket`, for the first line of the entry that `hash` probably names; the bucket should be there. */
   prefetchEntry(root: Ref, hash: number): number {
+    const entry = this.likely(root, hash)
+    return entry === NONE ? 0 : this.memory.words[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
+  }
+
+  /** The entry that `hash` probably names: one of few that have part of it in common. NONE if there is none such. */
+  likely(root: Ref, hash: number): Ref {
     const chunks = this.memory.words
     const rootWords = chunks[root >>> CHUNK_SHIFT]!
     const rootPos = (root & CHUNK_MASK) << 2
@@ -266,10 +272,9 @@ export class Table {
       const hits = (diff - ONES) & ~diff & HIGHS
       if (hits === 0) continue
       const slot = SLOT_0 + (group << 2) + ((31 - Math.clz32(hits & -hits)) >>> 3)
-      const entry = words[bucket + slot]!
-      return chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
+      return words[bucket + slot]! as Ref
     }
-    return 0
+    return NONE
   }
 
   private hasKey(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
