@@ -52,7 +52,11 @@ function commandsOf(bytes: Buffer): string[] {
       const pos = decoder.pos[index]!
       words.push(JSON.stringify(bytes.toString('latin1', pos, pos + decoder.len[index]!)))
     }
-    lines.push(plain(words))
+    const line = plain(words)
+    const before = lines.length - 1
+    // A SELECT that belongs to a transaction stands before it in 7.0, inside in 7.2.
+    if (line === '"MULTI"' && lines[before]?.startsWith('"SELECT"')) lines.splice(before, 0, line)
+    else lines.push(line)
   }
   return lines
 }
