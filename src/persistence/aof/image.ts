@@ -1,0 +1,240 @@
+/* The image as commands: what makes the data anew when it is done from the beginning, for an append-only file whose
+ * base is no RDB file (aof-use-rdb-preamble no).
+ *
+ *   #TS:… | FUNCTION LOAD … | SELECT 0 | SET k v | RPUSH l a b … 64 | PEXPIREAT l 17… | SELECT 3 | …
+ *
+ * Keys come in any order, in the midst of commands as well: everything here that has a state (walks, cursors) is its
+ * own. A large collection is written as it is walked, so it takes no memory besides the sink's. */
+import { Type } from '../../keyspace/entry.ts'
+import { HashWalk } from '../../keyspace/hash-walk.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
+import { Lists } from '../../keyspace/lists.ts'
+import { SetWalk } from '../../keyspace/set-walk.ts'
+import { Strings } from '../../keyspace/strings.ts'
+import { ZsetWalk } from '../../keyspace/zset-walk.ts'
+import { fromLatin1 } from '../../lib/bytes.ts'
+import { formatDouble17 } from '../../lib/double.ts'
+import { INT64_LEN_MAX, type Int64, int64Length, writeInt64 } from '../../lib/int64.ts'
+import type { Ref } from '../../memory/memory.ts'
+import { Listpacks } from '../../structures/listpack.ts'
+import { shownKey } from '../rdb/format.ts'
+import type { FunctionStore } from '../rdb/functions.ts'
+import { RdbError } from '../rdb/reader.ts'
+import { RdbWriter, type Sink } from '../rdb/writer.ts'
+import type { ImageSink } from '../snapshot.ts'
+import { timestamp } from './log-buffer.ts'
+
+/** Elements to a command. */
+const ELEMENTS_MAX = 64
+
+const STAR = 42
+const DOLLAR = 36
+const CR = 13
+const LF = 10
+
+export interface CommandImageOptions {
+  /** aof-timestamp-enabled: Unix time in seconds to begin with; 0: none. */
+  readonly second: number
+  readonly functions: FunctionStore | null
+}
+
+export class CommandImage implements ImageSink {
+  /** Why the image is good for nothing: a key that cannot be written. */
+  failure: RdbError | null = null
+  private readonly keyspace: Keyspace
+  private readonly writer: RdbWriter
+  private readonly options: CommandImageOptions
+  private readonly strings: Strings
+  private readonly lists: Lists
+  private readonly setWalk: SetWalk
+  private readonly hashWalk: HashWalk
+  private readonly zsetWalk: ZsetWalk
+  private readonly header = new Uint8Array(INT64_LEN_MAX + 3)
+  private readonly digits = new Uint8Array(INT64_LEN_MAX)
+  private dbIndex = -1
+  /** Elements that the command under way still takes. */
+  private room = 0
+
+  constructor(keyspace: Keyspace, sink: Sink, options: CommandImageOptions) {
+    const { entries, memory } = keyspace
+    this.keyspace = keyspace
+    this.writer = new RdbWriter(sink, { checksum: false, compression: false })
+    this.options = options
+    this.strings = new Strings(entries)
+    this.lists = new Lists(entries, new Listpacks(memory), () => {})
+    this.setWalk = new SetWalk(entries)
+    this.hashWalk = new HashWalk(entries)
+    this.zsetWalk = new ZsetWalk(entries)
+  }
+
+  begin(): void {
+    const { second, functions } = this.options
+    if (second > 0) this.raw(timestamp(second))
+    for (const code of functions?.codes() ?? []) {
+      this.head(3)
+      this.word('FUNCTION')
+      this.word('LOAD')
+      this.bulk(code, 0, code.length)
+    }
+  }
+
+  entry(dbIndex: number, entry: Ref): void {
+    if (dbIndex !== this.dbIndex) this.select(dbIndex)
+    const { entries } = this.keyspace
+    switch (entries.type(entry)) {
+      case Type.STRING:
+        this.string(entry)
+        break
+      case Type.LIST:
+        this.list(entry)
+        break
+      case Type.SET:
+        this.set(entry)
+        break
+      case Type.HASH:
+        this.hash(entry)
+        break
+      case Type.ZSET:
+        this.zset(entry)
+        break
+      default:
+        return this.refuse(entry)
+    }
+    if (!entries.expires(entry)) return
+    this.head(3)
+    this.word('PEXPIREAT')
+    this.key(entry)
+    this.integer(entries.expiry(entry))
+  }
+
+  end(): void {
+    this.writer.flush()
+  }
+
+  private refuse(entry: Ref): void {
+    const { entries, memory } = this.keyspace
+    const key = shownKey(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+    const reason = `The value of key ${key} of database ${this.dbIndex} cannot be written as commands yet`
+    this.failure ??= new RdbError(reason, this.writer.size)
+  }
+
+  private select(dbIndex: number): void {
+    this.dbIndex = dbIndex
+    this.head(2)
+    this.word('SELECT')
+    this.integer(dbIndex)
+  }
+
+  private string(entry: Ref): void {
+    const { strings } = this
+    this.head(3)
+    this.word('SET')
+    this.key(entry)
+    strings.locate(entry)
+    this.bulk(strings.bytes, strings.pos, strings.len)
+  }
+
+  /** Before an element: begins another command if the one under way is full. `left` elements are to come. */
+  private element(entry: Ref, name: string, left: number, words: number): void {
+    if (this.room === 0) {
+      this.room = Math.min(left, ELEMENTS_MAX)
+      this.head(2 + this.room * words)
+      this.word(name)
+      this.key(entry)
+    }
+    this.room--
+  }
+
+  private list(entry: Ref): void {
+    const { lists } = this
+    const { listpacks } = lists
+    let left = lists.length(entry)
+    lists.start(entry, 0, false)
+    for (; left > 0; left--) {
+      this.element(entry, 'RPUSH', left, 1)
+      lists.locate()
+      this.bulk(listpacks.bytes, listpacks.pos, listpacks.len)
+      lists.advance()
+    }
+  }
+
+  private set(entry: Ref): void {
+    const walk = this.setWalk
+    let left = this.keyspace.sets.size(entry)
+    for (walk.begin(entry); walk.next(); left--) {
+      this.element(entry, 'SADD', left, 1)
+      walk.locate()
+      this.bulk(walk.bytes, walk.pos, walk.len)
+    }
+  }
+
+  private hash(entry: Ref): void {
+    const walk = this.hashWalk
+    let left = this.keyspace.hashes.size(entry)
+    for (walk.begin(entry); walk.next(); left--) {
+      this.element(entry, 'HMSET', left, 2)
+      walk.locate()
+      this.bulk(walk.bytes, walk.pos, walk.len)
+      this.bulk(walk.valueBytes, walk.valuePos, walk.valueLen)
+    }
+  }
+
+  private zset(entry: Ref): void {
+    const walk = this.zsetWalk
+    let left = this.keyspace.zsets.size(entry)
+    for (walk.start(entry, 0, false); walk.next(); left--) {
+      this.element(entry, 'ZADD', left, 2)
+      this.word(formatDouble17(walk.score))
+      walk.locate()
+      this.bulk(walk.bytes, walk.pos, walk.len)
+    }
+  }
+
+  // Words of commands.
+
+  private key(entry: Ref): void {
+    const { entries, memory } = this.keyspace
+    this.bulk(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+  }
+
+  private head(argc: number): void {
+    this.line(STAR, argc)
+  }
+
+  private line(type: number, value: number): void {
+    const { header } = this
+    header[0] = type
+    const end = writeInt64(value, header, 1)
+    header[end] = CR
+    header[end + 1] = LF
+    this.writer.bytes(header, 0, end + 2)
+  }
+
+  private bulk(bytes: Uint8Array, pos: number, len: number): void {
+    this.line(DOLLAR, len)
+    this.writer.bytes(bytes, pos, len)
+    this.endLine()
+  }
+
+  private endLine(): void {
+    this.writer.byte(CR)
+    this.writer.byte(LF)
+  }
+
+  private integer(value: Int64): void {
+    this.line(DOLLAR, int64Length(value))
+    this.writer.bytes(this.digits, 0, writeInt64(value, this.digits, 0))
+    this.endLine()
+  }
+
+  private word(text: string): void {
+    this.line(DOLLAR, text.length)
+    this.raw(text)
+    this.endLine()
+  }
+
+  private raw(text: string): void {
+    const bytes = fromLatin1(text)
+    this.writer.bytes(bytes, 0, bytes.length)
+  }
+}
