@@ -224,6 +224,10 @@ export const MISCONF = errorReply(
     'Please check the Redis logs for details about the RDB error.',
 )
 /** The log says more. */
+export const REWRITE_IN_PROGRESS = errorReply('ERR Background append only file rewriting already in progress')
+export const REWRITE_FAILED = errorReply(
+  "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+)
 export const SAVE_FAILED = errorReply('ERR')
 export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')
 export const INVALID_MASTER_PORT = errorReply('ERR Invalid master port')

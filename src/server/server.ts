@@ -412,6 +412,7 @@ export class Server {
   /** Stops listening, and closes every connection. */
   close(): void {
     this.cron.stop()
+    this.appendOnly.close()
     this.persistence.close()
     this.vitals.close()
     this.waiting.close()

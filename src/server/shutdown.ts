@@ -27,11 +27,10 @@ export class Shutdown {
     const { server } = this
     const { log } = server
     log.info('User requested shutdown...')
-    if (!this.saveLast(options)) {
+    if (!server.appendOnly.shutdown(options.force === true) || !this.saveLast(options)) {
       log.warn('Errors trying to shut down the server. Check the logs for more information.')
       return false
     }
-    server.appendOnly.shutdown()
     server.close()
     log.warn('Redis is now ready to exit, bye bye...')
     server.exit(0)

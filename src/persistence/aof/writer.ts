@@ -132,6 +132,14 @@ export class AofWriter {
     this.postponedSince = 0
   }
 
+  /** Closes the file without writing what waits. */
+  abandon(): void {
+    if (this.fd < 0) return
+    this.fs.closeSync(this.fd)
+    this.fd = -1
+    this.buffer.clear()
+  }
+
   private get isSyncing(): boolean {
     for (const job of this.jobs) if (!job.close) return true
     return false

@@ -17,9 +17,8 @@ import type { Steps } from '../loading.ts'
 import type { Server } from '../server.ts'
 import { AofDirectory, type AofFileSystem, Persisted } from './directory.ts'
 import { AofLoading, Loaded } from './loading.ts'
-
-export const AofState = { OFF: 0, ON: 1, WAITING: 2 } as const
-export type AofState = (typeof AofState)[keyof typeof AofState]
+import { AofRewrite } from './rewrite.ts'
+import { AofState } from './state.ts'
 
 export class AppendOnly implements EffectListener, WriterHost {
   state: AofState = AofState.OFF
@@ -32,12 +31,14 @@ export class AppendOnly implements EffectListener, WriterHost {
   baseSize = 0
   private failed = false
   private lastRetry = 0
+  readonly rewrite: AofRewrite
   private readonly server: Server
 
   constructor(server: Server, fs: AofFileSystem = nodeFs) {
     this.server = server
     this.directory = new AofDirectory(server.config, server.log, fs)
     this.writer = new AofWriter(fs, this)
+    this.rewrite = new AofRewrite(server, this)
     this.followConfig()
     server.cron.every((now) => this.tick(now))
     server.outbox.beforeFlush = () => this.beforeSending()
@@ -53,8 +54,11 @@ export class AppendOnly implements EffectListener, WriterHost {
     })
     config.onChange('aof-timestamp-enabled', () => (writer.buffer.timestamps = config.bool('aof-timestamp-enabled')))
     config.onApply('appendonly', () => {
-      if (config.bool('appendonly') === this.isOn) return undefined
-      return 'Unable to turn on AOF. Check server logs.'
+      const wanted = config.bool('appendonly')
+      if (wanted === this.isOn) return undefined
+      if (!wanted) this.stop()
+      else if (!this.startLater()) return 'Unable to turn on AOF. Check server logs.'
+      return undefined
     })
     config.onChange('lazyfree-lazy-expire', () => (effects.lazyExpire = config.bool('lazyfree-lazy-expire')))
     config.onChange('lazyfree-lazy-eviction', () => (effects.lazyEviction = config.bool('lazyfree-lazy-eviction')))
@@ -76,13 +80,19 @@ export class AppendOnly implements EffectListener, WriterHost {
   // What has been done.
 
   take(dbIndex: number, bytes: Uint8Array, pos: number, len: number): void {
+    if (this.isIdle) return
     this.writer.buffer.add(dbIndex, this.server.keyspace.now, bytes, pos, len)
   }
   begin(): void {
-    this.writer.buffer.begin(this.server.keyspace.now)
+    if (!this.isIdle) this.writer.buffer.begin(this.server.keyspace.now)
   }
   end(): void {
-    this.writer.buffer.end()
+    if (!this.isIdle) this.writer.buffer.end()
+  }
+
+  /** Waits for a rewrite to begin: what is done before that will be in the base file. */
+  private get isIdle(): boolean {
+    return this.state === AofState.WAITING && !this.rewrite.inProgress
   }
 
   /** Everything that has been done is in the buffer, but for what the running command does. */
@@ -105,6 +115,7 @@ export class AppendOnly implements EffectListener, WriterHost {
   }
 
   private tick(now: number): void {
+    this.rewrite.tick()
     if (this.state === AofState.OFF) return
     this.server.dispatcher.effects.settle()
     const seconds = Math.floor(now / 1000)
@@ -137,7 +148,7 @@ export class AppendOnly implements EffectListener, WriterHost {
     this.server.slow.latency.note(event, ms)
   }
   get isSaving(): boolean {
-    return false
+    return this.rewrite.inProgress || this.server.persistence.background.inProgress
   }
   synced(): void {}
 
@@ -228,17 +239,113 @@ export class AppendOnly implements EffectListener, WriterHost {
     directory.persist(manifest)
   }
 
-  /** Writes and syncs everything: the server ends. */
-  shutdown(): void {
+  // While the server runs.
+
+  /** appendonly yes is set: what is there becomes a base file first. False after logging why that cannot be. */
+  private startLater(): boolean {
+    const { log, snapshots, dispatcher } = this.server
+    const { rewrite } = this
+    this.state = AofState.WAITING
+    const schedule = (why: string) => {
+      rewrite.scheduled = true
+      log.info(`AOF was enabled ${why}. An AOF background was scheduled to start when possible.`)
+    }
+    if (rewrite.inProgress) {
+      log.info(
+        'AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a ' +
+          'rewrite now.',
+      )
+      rewrite.kill() // what is done meanwhile was not gathered
+    }
+    if (snapshots.busy) schedule('but there is already another background operation')
+    else if (dispatcher.depth > 0) schedule('during a transaction')
+    else if (!rewrite.begin()) {
+      this.state = AofState.OFF
+      log.warn(
+        "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for " +
+          'more info about the error.',
+      )
+      return false
+    }
+    this.writer.forgive()
+    dispatcher.propagateTo(this)
+    return true
+  }
+
+  /** Goes on in another incremental file: everything before it will be in the base file that is about to be written.
+   *  False, having changed nothing, after logging why that cannot be. */
+  switchFile(): boolean {
+    if (this.state === AofState.OFF) return true
+    const { directory } = this
+    const { dispatcher, log } = this.server
+    dispatcher.effects.settle()
+    this.flush(true)
+    // What could not be written would be done twice: it is in the base file that is about to be written.
+    if (this.hasUnwritten) return false
+    const isWaiting = this.state === AofState.WAITING
+    const manifest = this.manifest.copy()
+    const name = isWaiting ? directory.temporaryIncremental : manifest.addIncremental(directory.prefix).name
+    const fd = directory.open(name, 'w')
+    if (fd < 0) return false
+    if (!isWaiting && directory.persist(manifest) !== Persisted.YES) {
+      directory.fs.closeSync(fd)
+      return false
+    }
+    log.info(`Creating AOF incr file ${toText(name)} on background rewrite`)
+    this.writer.open(fd, 0)
+    this.manifest = manifest
+    return true
+  }
+
+  /** A rewrite has succeeded: this manifest is on disk, and its base file has so many bytes. */
+  rewritten(manifest: Manifest, baseBytes: number): void {
+    this.manifest = manifest
+    if (this.state !== AofState.OFF) {
+      this.size = baseBytes + this.writer.size
+      this.baseSize = this.size
+    }
+    this.deleteHistory()
+    if (this.state === AofState.WAITING) this.state = AofState.ON
+  }
+
+  /** A rewrite has ended, in whatever way. */
+  rewriteEnded(): void {
+    if (this.state !== AofState.WAITING) return
+    this.writer.buffer.clear()
+    this.directory.unlink(this.directory.temporaryIncremental)
+    this.rewrite.scheduled = true
+  }
+
+  /** Writes and syncs everything: the server ends. False after logging that it must not, unless it is forced. */
+  shutdown(force: boolean): boolean {
+    const { log } = this.server
+    if (this.rewrite.inProgress) {
+      if (this.state === AofState.WAITING) {
+        log.warn(force ? 'Writing initial AOF. Exit anyway.' : "Writing initial AOF, can't exit.")
+        if (!force) return false
+      }
+      log.warn('There is a child rewriting the AOF. Killing it!')
+      this.rewrite.kill()
+    }
+    return true
+  }
+
+  /** The last thing before the server ends. */
+  close(): void {
+    this.rewrite.kill()
     if (this.state === AofState.OFF) return
+    if (this.failed) return this.writer.abandon()
     this.server.log.info('Calling fsync() on the AOF file.')
     this.stop()
   }
 
   private stop(): void {
     const { dispatcher, keyspace } = this.server
+    this.rewrite.scheduled = false
+    this.rewrite.kill()
     dispatcher.propagateNoMoreTo(this)
     this.writer.close(keyspace.now)
+    if (this.state === AofState.WAITING) this.directory.unlink(this.directory.temporaryIncremental)
     this.state = AofState.OFF
   }
 }

@@ -3,6 +3,7 @@
 import type * as nodeFs from 'node:fs'
 import { type AofFile, Manifest, parseManifest } from '../../persistence/aof/manifest.ts'
 import type { WriterFileSystem } from '../../persistence/aof/writer.ts'
+import type { AsyncFileSystem } from '../../persistence/background-file.ts'
 import { type FileSystem, isSystemError, replaceFile } from '../../persistence/rdb/files.ts'
 import type { Config } from '../config/config.ts'
 import { errorText, toBytes, toText } from '../config/text.ts'
@@ -10,6 +11,7 @@ import { resolveBytes } from '../config/working-directory.ts'
 import type { Log } from '../log.ts'
 
 export type AofFileSystem = FileSystem &
+  AsyncFileSystem &
   WriterFileSystem &
   Pick<typeof nodeFs, 'mkdirSync' | 'statSync' | 'truncateSync' | 'readFileSync' | 'unlink' | 'existsSync'>
 
@@ -46,7 +48,7 @@ export class AofDirectory {
     return resolveBytes(this.config.directory, outside ? file : `${this.name}/${file}`)
   }
 
-  private get ownPath(): Buffer {
+  get ownPath(): Buffer {
     return resolveBytes(this.config.directory, this.name)
   }
 

@@ -1,8 +1,15 @@
-/* SAVE, BGSAVE and LASTSAVE. How the data gets to the disk is persistence.ts's and background-save.ts's matter. */
+/* SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF. How the data gets to the disk is persistence.ts's and background-save.ts's matter. */
 import type { Call } from '../../commands/call.ts'
 import { Category, type Command, type CommandGroup, Flag, group, optional, token } from '../../commands/definition.ts'
 import { SessionFlag } from '../../commands/session.ts'
-import { OTHER_CHILD, SAVE_FAILED, SAVE_IN_PROGRESS, SYNTAX } from '../../protocol/errors.ts'
+import {
+  OTHER_CHILD,
+  REWRITE_FAILED,
+  REWRITE_IN_PROGRESS,
+  SAVE_FAILED,
+  SAVE_IN_PROGRESS,
+  SYNTAX,
+} from '../../protocol/errors.ts'
 import type { Server } from '../server.ts'
 
 function save({ reply }: Call, { persistence }: Server): void {
@@ -29,8 +36,28 @@ function bgsave(call: Call, { persistence, snapshots }: Server): void {
   else reply.error(SAVE_FAILED)
 }
 
+function bgrewriteaof({ reply, session }: Call, { appendOnly, snapshots }: Server): void {
+  const { rewrite } = appendOnly
+  if (rewrite.inProgress) return reply.error(REWRITE_IN_PROGRESS)
+  const inside = (session.flags & SessionFlag.DENY_BLOCKING) !== 0
+  if (snapshots.busy || inside) {
+    rewrite.scheduled = true
+    rewrite.failures = 0 // who asks for it need not wait for the next try
+    return reply.simple('Background append only file rewriting scheduled')
+  }
+  if (rewrite.begin()) reply.simple('Background append only file rewriting started')
+  else reply.error(REWRITE_FAILED)
+}
+
 export function saveCommands(server: Server): readonly Command[] {
   return group('server', {
+    BGREWRITEAOF: {
+      summary: 'Rewrites the append-only file in the background.',
+      since: '1.0.0',
+      complexity: 'O(1)',
+      flags: Flag.ADMIN | Flag.NOSCRIPT | Flag.NO_ASYNC_LOADING,
+      run: (call) => bgrewriteaof(call, server),
+    },
     BGSAVE: {
       summary: 'Saves the dataset in the background.',
       since: '1.0.0',

@@ -3,16 +3,16 @@ import type { Server } from '../../server.ts'
 import { perhaps } from './fields.ts'
 
 export function appendOnlyFields({ appendOnly }: Server): Record<string, string | number> {
-  const { writer } = appendOnly
+  const { writer, rewrite } = appendOnly
   return {
     aof_enabled: perhaps(appendOnly.isOn),
-    aof_rewrite_in_progress: 0,
-    aof_rewrite_scheduled: 0,
-    aof_last_rewrite_time_sec: -1,
-    aof_current_rewrite_time_sec: -1,
-    aof_last_bgrewrite_status: 'ok',
-    aof_rewrites: 0,
-    aof_rewrites_consecutive_failures: 0,
+    aof_rewrite_in_progress: perhaps(rewrite.inProgress),
+    aof_rewrite_scheduled: perhaps(rewrite.scheduled),
+    aof_last_rewrite_time_sec: rewrite.lastSeconds,
+    aof_current_rewrite_time_sec: rewrite.currentSeconds,
+    aof_last_bgrewrite_status: rewrite.ok ? 'ok' : 'err',
+    aof_rewrites: rewrite.count,
+    aof_rewrites_consecutive_failures: rewrite.failures,
     aof_last_write_status: writer.writeError === null && writer.syncError === null ? 'ok' : 'err',
     aof_last_cow_size: 0,
   }
@@ -25,7 +25,7 @@ export function appendOnlySizes({ appendOnly }: Server): Record<string, number> 
   return {
     aof_current_size: appendOnly.size,
     aof_base_size: appendOnly.baseSize,
-    aof_pending_rewrite: 0,
+    aof_pending_rewrite: perhaps(appendOnly.rewrite.scheduled),
     aof_buffer_length: writer.buffer.length,
     aof_pending_bio_fsync: writer.pendingSyncs,
     aof_delayed_fsync: writer.delayedCount,
