@@ -252,8 +252,8 @@ export class AppendOnly implements EffectListener, WriterHost {
     }
     if (rewrite.inProgress) {
       log.info(
-        'AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a ' +
-          'rewrite now.',
+        'AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting ' +
+          'a rewrite now.',
       )
       rewrite.kill() // what is done meanwhile was not gathered
     }
@@ -262,8 +262,8 @@ export class AppendOnly implements EffectListener, WriterHost {
     else if (!rewrite.begin()) {
       this.state = AofState.OFF
       log.warn(
-        "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for " +
-          'more info about the error.',
+        "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs " +
+          'for more info about the error.',
       )
       return false
     }

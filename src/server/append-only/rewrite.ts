@@ -5,9 +5,9 @@
  *   end        the temporary file becomes the base file; a manifest takes effect that has nothing but it and the
  *              incremental file begun; what is not in it is deleted in the background
  *
- * At each moment the manifest on disk lists files that hold everything. Redis forks for this and we do not; what it says
- * of the child, in the log and in INFO, is said of the rewrite. Those that fail are tried again, after three failures
- * not at once: after 1, 2, 4 … 60 minutes. */
+ * At each moment the manifest on disk lists files that hold everything. Redis forks for this and we do not; what it
+ * says of the child, in the log and in INFO, is said of the rewrite. Those that fail are tried again, after three
+ * failures not at once: after 1, 2, 4 … 60 minutes. */
 import { CommandImage } from '../../persistence/aof/image.ts'
 import { BackgroundFile } from '../../persistence/background-file.ts'
 import { type FileFailure, isSystemError } from '../../persistence/rdb/files.ts'

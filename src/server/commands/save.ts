@@ -1,4 +1,5 @@
-/* SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF. How the data gets to the disk is persistence.ts's and background-save.ts's matter. */
+/* SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF. How the data gets to the disk is persistence.ts's and background-save.ts's
+ * matter. */
 import type { Call } from '../../commands/call.ts'
 import { Category, type Command, type CommandGroup, Flag, group, optional, token } from '../../commands/definition.ts'
 import { SessionFlag } from '../../commands/session.ts'
