@@ -41,6 +41,8 @@ export const ServerGate = {
   TRACKED: 1 << 8,
   /** A client's own command has changed keys that it has read: it is told behind the reply. */
   INVALIDATIONS_HELD: 1 << 9,
+  /** More keys are tracked than may be: some are given up before the next command. */
+  TRACKING_FULL: 1 << 10,
 } as const
 
 /** Gates that are looked at when a command has run. */

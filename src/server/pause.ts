@@ -7,6 +7,7 @@
 
 import { Flag } from '../commands/definition.ts'
 import { Admission, type Admit, ServerGate } from '../commands/dispatcher.ts'
+import { Gate } from '../commands/session.ts'
 import type { Connection } from './connection.ts'
 import { TIMER_MAX_MS } from './deadlines.ts'
 import type { Server } from './server.ts'
@@ -102,7 +103,8 @@ export class Pause {
   }
 
   private readonly admit: Admit = ({ session }, command) => {
-    if (this.mode === PauseMode.NONE) return Admission.RUN
+    // Redis counts monitors among the replicas, which are never held back.
+    if (this.mode === PauseMode.NONE || (session.gates & Gate.MONITOR) !== 0) return Admission.RUN
     // EXEC does what was queued.
     const flags = command.name === 'exec' ? command.flags | session.queuedFlags : command.flags
     if (this.mode === PauseMode.WRITE && (flags & (Flag.WRITE | Flag.MAY_REPLICATE)) === 0) return Admission.RUN

@@ -71,7 +71,10 @@ export class Tracking implements ChangeListener {
     dispatcher.addAdmission(this.admit)
     dispatcher.onTracked = (call, command) => this.remember(call, command)
     dispatcher.onInvalidationsHeld = () => this.tellHeld()
-    config.onChange('tracking-table-max-keys', () => (this.namesMax = config.number('tracking-table-max-keys')))
+    config.onChange('tracking-table-max-keys', () => {
+      this.namesMax = config.number('tracking-table-max-keys')
+      this.watchLimit()
+    })
     server.cron.every(() => this.tick())
     server.onSessionEnd((connection) => this.turnOff(connection))
   }
@@ -128,7 +131,8 @@ export class Tracking implements ChangeListener {
   private update(): void {
     const { dispatcher, keyspace } = this.server
     if (this.connections.size > 0) dispatcher.gates |= ServerGate.TRACKED
-    else dispatcher.gates &= ~ServerGate.TRACKED
+    else dispatcher.gates &= ~(ServerGate.TRACKED | ServerGate.TRACKING_FULL)
+    this.watchLimit()
     const isNeeded = this.connections.size > 0 || this.nameCount > 0
     if (isNeeded === this.listening) return
     this.listening = isNeeded
@@ -142,9 +146,11 @@ export class Tracking implements ChangeListener {
     return blocking.servedSession ?? (wire.end > 0 ? wire.call.session : null)
   }
 
-  /** CLIENT CACHING holds for the next command, or the transaction that it begins; other CLIENT commands between do not
+  /** Names are given up before a command if there are too many.
+   *  CLIENT CACHING holds for the next command, or the transaction that it begins; other CLIENT commands between do not
    *  count. */
   private readonly admit: Admit = ({ session }, command) => {
+    if ((this.server.dispatcher.gates & ServerGate.TRACKING_FULL) !== 0) this.keepLimit()
     const client = session.tracking
     if ((session.gates & Gate.CACHING) === 0 || client === null) return Admission.RUN
     if (client.isCachingSpent) {
@@ -173,7 +179,12 @@ export class Tracking implements ChangeListener {
       const words = { argc: call.argc, text: (word: number) => call.string(word) }
       for (const index of keysOfCall(command, words).words) this.add(client, call, index)
     }
-    if (this.namesMax > 0 && this.nameCount > this.namesMax) this.keepLimit()
+    this.watchLimit()
+  }
+
+  private watchLimit(): void {
+    const isFull = this.connections.size > 0 && this.namesMax > 0 && this.nameCount > this.namesMax
+    if (isFull) this.server.dispatcher.gates |= ServerGate.TRACKING_FULL
   }
 
   private add(client: TrackedClient, call: Call, index: number): void {
@@ -229,7 +240,8 @@ export class Tracking implements ChangeListener {
   /** Every key may have changed. */
   flushed(): void {
     const { current } = this
-    for (const connection of [...this.connections.values()]) {
+    const connections = [...this.connections.values()].sort((a, b) => a.session.id - b.session.id)
+    for (const connection of connections) {
       if (connection.session === current) {
         this.hold(connection).addAll()
       } else this.tellAll(connection)
@@ -319,10 +331,11 @@ export class Tracking implements ChangeListener {
   /** Gives up names while there are too many; more at once the longer that lasts. */
   private keepLimit(): void {
     const { names } = this
-    if (names === null || this.namesMax === 0 || this.connections.size === 0) return
+    if (names === null || this.connections.size === 0) return
     for (let left = this.effort; left > 0; left--) {
-      if (names.nameCount(this.root) <= this.namesMax) {
+      if (this.namesMax === 0 || names.nameCount(this.root) <= this.namesMax) {
         this.effort = EFFORT
+        this.server.dispatcher.gates &= ~ServerGate.TRACKING_FULL
         return
       }
       const name = names.table.random(this.root)

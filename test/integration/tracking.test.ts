@@ -61,6 +61,23 @@ describe('tracking', () => {
     await ask(other, 'CONFIG', 'SET', 'tracking-table-max-keys', '1000000')
   })
 
+  test('tells of evicted keys in front of the reply of the command that wanted the memory', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(other, 'FLUSHALL')
+    await tracker(client)
+    await ask(client, 'SETEX', 'volatile', '1000', 'x')
+    await ask(client, 'GET', 'volatile')
+    const { used_memory: used } = await infoOf(other)
+    await ask(other, 'CONFIG', 'SET', 'maxmemory-policy', 'volatile-random', 'maxmemory', String(used! + 100_000))
+    await ask(client, 'SETRANGE', 'big', '300000', 'x')
+    client.send('GETRANGE big 300000 -1\r\n')
+    expect((await client.replies(2)).map(String)).toEqual([
+      '>2\r\n$10\r\ninvalidate\r\n*1\r\n$8\r\nvolatile\r\n',
+      '$1\r\nx\r\n',
+    ])
+    await ask(other, 'CONFIG', 'SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction')
+  })
+
   test('of a hundred thousand keys takes little memory, which a flush gives back', async () => {
     const [client, other] = [await connect(server()), await connect(server())]
     await ask(other, 'FLUSHALL')
