@@ -43,6 +43,7 @@ import { ValueFormats } from '../persistence/rdb/values.ts'
 import { Decoder } from '../protocol/decoder.ts'
 import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
+import { Notifications } from '../pubsub/notifications.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
 import { AppendOnly } from './append-only/append-only.ts'
 import { Authentication } from './authentication.ts'
@@ -65,6 +66,7 @@ import { shutdownCommands } from './commands/shutdown.ts'
 import { slowlogCommands } from './commands/slowlog.ts'
 import { timeCommands } from './commands/time.ts'
 import type { Config } from './config/config.ts'
+import { lettersOf } from './config/events.ts'
 import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
@@ -309,6 +311,10 @@ export class Server {
     followEncodingLimits(config, keyspace)
     config.onChange('latency-tracking', () => (dispatcher.statistics.tracking = config.bool('latency-tracking')))
     config.onChange('hz', () => this.cron.setRate(config.number('hz')))
+    const notifications = new Notifications(keyspace, this.pubsub)
+    config.onChange('notify-keyspace-events', () => {
+      notifications.configure(lettersOf(config.value('notify-keyspace-events')))
+    })
     const rebind = () => (this.bindTcp() ? undefined : 'Unable to listen on this port. Check server logs.')
     config.onApply('port', rebind)
     config.onApply('bind', () => (this.bindTcp() ? undefined : 'Failed to bind to specified addresses.'))

@@ -73,3 +73,11 @@ const text = (reply: Buffer): string => reply.toString('latin1')
 function wordsOf(command: string): string[] {
   return command.split(' ').map((word) => (word === "''" ? '' : word))
 }
+
+/** Whether a redis-server is of 7.2 or later. */
+export async function isRecent(server: TestServer): Promise<boolean> {
+  const client = await server.connect()
+  const [, major, minor] = /redis_version:(\d+)\.(\d+)/.exec(text(await client.command('INFO', 'server')))!
+  await client.close()
+  return Number(major) * 1000 + Number(minor) >= 7002
+}

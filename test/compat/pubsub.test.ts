@@ -2,7 +2,7 @@
  * same order, of RESP2 and RESP3, replies and messages mixed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
-import { Crowd, type Received } from './crowd.ts'
+import { Crowd, isRecent, type Received } from './crowd.ts'
 
 const CLIENTS = ['a', 'b', 'c', 'd']
 
@@ -168,14 +168,11 @@ class Steps {
 describe.skipIf(!redisAvailable())('messages are those of redis-server', () => {
   let ours: TestServer
   let theirs: TestServer
-  let isRecent: boolean
+  let areRecent: boolean
 
   beforeAll(async () => {
     ;[ours, theirs] = await Promise.all([startCinnabar(), startRedis()])
-    const client = await theirs.connect()
-    const [, major, minor] = /redis_version:(\d+)\.(\d+)/.exec(String(await client.command('INFO', 'server')))!
-    isRecent = Number(major) > 7 || (major === '7' && Number(minor) >= 2)
-    await client.close()
+    areRecent = await isRecent(theirs)
   })
   afterAll(() => Promise.all([ours.stop(), theirs.stop()]))
 
@@ -197,7 +194,7 @@ describe.skipIf(!redisAvailable())('messages are those of redis-server', () => {
   }
 
   test.each(Object.keys(SCRIPTS))('%s', async (name) => {
-    const steps = SCRIPTS[name]!.filter((step) => isRecent || !step.startsWith('7.2: '))
+    const steps = SCRIPTS[name]!.filter((step) => areRecent || !step.startsWith('7.2: '))
     await compare(
       steps.map((step) => step.replace('7.2: ', '')),
       name,
@@ -205,7 +202,7 @@ describe.skipIf(!redisAvailable())('messages are those of redis-server', () => {
   })
 
   test('steps at random', async ({ skip }) => {
-    if (!isRecent) skip('a client that sends messages to itself is answered in another order before 7.2')
+    if (!areRecent) skip('a client that sends messages to itself is answered in another order before 7.2')
     const seed = Date.now() >>> 0
     const steps = new Steps(seed)
     const count = await compare(

@@ -9,7 +9,6 @@ import {
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
-  NOTIFICATIONS,
   REPLICATION,
   RESTORE_EXAMINES,
   SCRIPTING,
@@ -91,7 +90,7 @@ export const COMMANDS = [
   integer('latency-monitor-threshold', LONG, 0, ACTED),
   bool('latency-tracking', true, ACTED),
   special('latency-tracking-info-percentiles', 'percentiles', [50, 99, 99.9], ACTED, { flags: MULTI_ARG }),
-  special('notify-keyspace-events', 'events', 0, NOTIFICATIONS),
+  special('notify-keyspace-events', 'events', 0, ACTED),
   integer('busy-reply-threshold', LONG, 5000, SCRIPTING, { alias: 'lua-time-limit' }),
   // Not of 7.2 any more: 7.0's test suite sets it.
   bool('lua-enable-deprecated-api', false, SCRIPTING, { flags: IMMUTABLE | HIDDEN }),

@@ -28,7 +28,6 @@ export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
 export const COLLECTIONS = accepted('data types other than strings are not built yet')
 export const DEFRAG = accepted('memory compaction is not built yet')
-export const NOTIFICATIONS = accepted('keyspace notifications are not built yet')
 export const REPLICATION = accepted('replication is not built yet')
 export const REPLICATION_LINK = refused('replication is not built yet')
 export const RESTORE_EXAMINES = partial(

@@ -61,3 +61,8 @@ export function formatEvents(bits: number): string {
   const shown = all ? ALWAYS : [...CLASSES, ...ALWAYS]
   return (all ? 'A' : '') + shown.map(([letter, bit]) => (bits & bit ? letter : '')).join('')
 }
+
+/** Every letter whose class is among them, each for itself. */
+export function lettersOf(bits: number): string {
+  return [...CLASSES, ...ALWAYS].map(([letter, bit]) => ((bits & bit) !== 0 ? letter : '')).join('')
+}
