@@ -110,6 +110,31 @@ function listset(random: Random): Argument[][] {
   return commands
 }
 
+/** Commands that make keys of every type and encoding in several databases, some of them with an expiry. */
+function everything(random: Random): Argument[][] {
+  const commands: Argument[][] = []
+  const word = (): Argument =>
+    random.below(3) === 0
+      ? String(random.next() >> random.below(32))
+      : Buffer.from(Array.from({ length: 1 + random.below(90) }, () => random.below(256)))
+  const words = (count: number): Argument[] => Array.from({ length: count }, word)
+  for (let index = 0; index < 250; index++) {
+    if (index % 50 === 0) commands.push(['SELECT', random.below(16)])
+    const key = `key ${index}`
+    const count = 1 + random.below([3, 40, 700][random.below(3)]!)
+    const kind = index % 6
+    if (kind === 0) commands.push(['SET', key, Buffer.concat(words(count).map((part) => Buffer.from(String(part))))])
+    else if (kind === 1) commands.push(['RPUSH', key, ...words(count)])
+    else if (kind === 2) commands.push(['SADD', key, ...words(count)])
+    else if (kind === 3) commands.push(['SADD', key, ...Array.from({ length: count }, () => random.next())])
+    else if (kind === 4) commands.push(['HSET', key, ...words(count * 2)])
+    // Scores that Redis 7.0 and 7.2 write alike into a digest.
+    else commands.push(['ZADD', key, ...words(count).flatMap((member) => [(random.next() >> 8) / 4, member])])
+    if (random.below(4) === 0) commands.push(['PEXPIREAT', key, 4e12 + random.below(1e9)])
+  }
+  return commands
+}
+
 describe.skipIf(!redisAvailable())('a file', () => {
   test.each(WAYS)('of %s is loaded by %s', async (from, to) => {
     const commands = dataset(new Random(SEED), 300)
@@ -259,6 +284,21 @@ describe.skipIf(!redisAvailable())('a file', () => {
       sizes.push(file.length - file.indexOf('\xfe\x00\xfb', 0, 'latin1'))
     }
     expect(sizes[0]).toBe(sizes[1])
+  })
+
+  test('with values of all types goes to the other and comes back, and is the same all the way', async () => {
+    for (const seed of [SEED, SEED + 1]) {
+      const ours = await start('cinnabar', [])
+      await sendAll(ours, everything(new Random(seed)))
+      const digest = await ask(ours, 'DEBUG', 'DIGEST')
+      const redis = await handOver(ours, 'redis')
+      expect(await ask(redis, 'DEBUG', 'DIGEST')).toBe(digest)
+      const back = await handOver(redis, 'cinnabar')
+      expect(await ask(back, 'DEBUG', 'DIGEST')).toBe(digest)
+      expect(await ask(back, 'DEBUG', 'VERIFY')).toBe('+OK\r\n')
+      expect(await ask(back, 'DEBUG', 'RELOAD')).toBe('+OK\r\n')
+      expect(await ask(back, 'DEBUG', 'DIGEST')).toBe(digest)
+    }
   })
 
   test('of Redis with a type that is not built yet is refused by the name of the key', async () => {

@@ -1,4 +1,4 @@
-/* Payloads for RESTORE: sound ones of every type, put together at random, and changed at random. What comes of each is
+/* Payloads for RESTORE, and files: sound ones of every type, put together at random, and changed at random. What comes of each is
  * a value that is sound, or nothing; and when all have been freed, no memory is missing. */
 import { strict as assert } from 'node:assert'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
@@ -6,8 +6,9 @@ import { Crc64 } from '../../src/lib/crc64.ts'
 import { Random } from '../../src/lib/random.ts'
 import { NONE } from '../../src/memory/memory.ts'
 import { Payloads } from '../../src/persistence/rdb/payload.ts'
+import { RdbError } from '../../src/persistence/rdb/reader.ts'
 import { ValueFormats } from '../../src/persistence/rdb/values.ts'
-import { bytesOf, listpackOf, medium, short, ziplistOf } from '../unit/persistence/rdb/support.ts'
+import { bytesOf, fileOf, listpackOf, loaderOf, medium, short, ziplistOf } from '../unit/persistence/rdb/support.ts'
 
 const MB = 1024 * 1024
 
@@ -112,6 +113,46 @@ function mutate(random: Random, bytes: Uint8Array): Uint8Array {
     copy[at] = [random.below(256), copy[at]! ^ (1 << random.below(8)), 0xff, 0, 0x80, 0xfe][random.below(6)]!
   }
   return copy
+}
+
+/** A small file with a key of each type, of these sizes. */
+export function fileOfAll(random: Random, sizeMax: number): Uint8Array {
+  const keys = MAKERS.map((make, index) => {
+    const value = make(random, 1 + random.below(sizeMax))
+    const expiry = random.below(4) === 0 ? `\xfc${'\x7f'.repeat(6)}\0\0` : ''
+    const hint = random.below(4) === 0 ? `\xf8${chr(random.below(64))}` : random.below(4) === 0 ? '\xf9\x05' : ''
+    return `${expiry}${hint}${value.slice(0, 1)}${short(`key ${index}`)}${value.slice(1)}`
+  })
+  const middle = random.below(keys.length)
+  const [first, second] = [keys.slice(0, middle), keys.slice(middle)]
+  const head = [`\xfa${short('redis-ver')}${short('7.2.4')}`, '\xfe\x00', `\xfb${chr(middle)}\x00`]
+  return fileOf([...head, ...first, '\xfe\x01', ...second])
+}
+
+/** Loads so many files, most of them changed; answers how many could be loaded. Throws when something is wrong. */
+export function fuzzFiles(seed: number, cases: number): { loaded: number } {
+  const random = new Random(seed)
+  const keyspace = new Keyspace(2)
+  const empty = keyspace.memory.usedBytes
+  let loaded = 0
+  for (let index = 0; index < cases; index++) {
+    const sound = fileOfAll(random, 8)
+    const isSound = random.below(10) === 0
+    const file = isSound ? sound : mutate(random, sound)
+    const { loader } = loaderOf(file, { keyspace, checksum: isSound })
+    const note = `seed ${seed}, case ${index}: ${Buffer.from(file).toString('hex')}`
+    try {
+      while (loader.step()) {}
+      loaded++
+      if (index % 20 === 0) keyspace.verify()
+    } catch (error) {
+      assert(error instanceof RdbError && !isSound, `${error} ${note}`)
+    }
+    assert(keyspace.memory.usedBytes < empty + 8 * MB, `a short file takes a lot of memory. ${note}`)
+    keyspace.flush()
+  }
+  keyspace.verify()
+  return { loaded }
 }
 
 /** Restores so many payloads, most of them changed; answers how many were values. Throws when something is wrong. */

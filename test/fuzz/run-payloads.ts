@@ -1,7 +1,7 @@
-/* More of what payloads.test.ts does: `npx tsx test/fuzz/run-payloads.ts --cases 1000000 --seed 7`. */
+/* More of what payloads.test.ts does, and as many files: `npx tsx test/fuzz/run-payloads.ts --cases 1000000 --seed 7`. */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { fuzzPayloads } from './payloads.ts'
+import { fuzzFiles, fuzzPayloads } from './payloads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -12,5 +12,7 @@ const { values } = parseArgs({
 const started = performance.now()
 console.log(`seed ${values.seed}`)
 const report = fuzzPayloads(Number(values.seed), Number(values.cases))
-const seconds = ((performance.now() - started) / 1000).toFixed(1)
-console.log(`${values.cases} payloads, ${report.values} of them values, ${seconds} s`)
+const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1)
+console.log(`${values.cases} payloads, ${report.values} of them values, ${seconds()} s`)
+const files = fuzzFiles(Number(values.seed), Number(values.cases))
+console.log(`${values.cases} files, ${files.loaded} of them loaded, ${seconds()} s`)
