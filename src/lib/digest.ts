@@ -3,21 +3,23 @@
  *   xor   digest ^= sha1(part)              whatever the order of the parts: members of a set, keys of a database
  *   mix   digest = sha1(digest ^ sha1(part))    the order counts: elements of a list, a field and its value
  */
-import { hash } from 'node:crypto'
+import { writeSha1 } from './sha1.ts'
 
 const SIZE = 20
 
 export class Digest {
   readonly bytes = new Uint8Array(SIZE)
+  private readonly sum = new Uint8Array(SIZE)
 
   xor(bytes: Uint8Array, pos: number, len: number): void {
-    const sum = hash('sha1', bytes.subarray(pos, pos + len), 'buffer')
+    const { sum } = this
+    writeSha1(bytes, pos, len, sum)
     for (let at = 0; at < SIZE; at++) this.bytes[at]! ^= sum[at]!
   }
 
   mix(bytes: Uint8Array, pos: number, len: number): void {
     this.xor(bytes, pos, len)
-    this.bytes.set(hash('sha1', this.bytes, 'buffer'))
+    writeSha1(this.bytes, 0, SIZE, this.bytes)
   }
 
   /** Adds another digest as a part. */

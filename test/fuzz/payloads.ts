@@ -1,5 +1,5 @@
-/* Payloads for RESTORE, and files: sound ones of every type, put together at random, and changed at random. What comes of each is
- * a value that is sound, or nothing; and when all have been freed, no memory is missing. */
+/* Payloads for RESTORE, and files: sound ones of every type, put together at random, and changed at random. What comes
+ * of each is a value that is sound, or nothing; and when all have been freed, no memory is missing. */
 import { strict as assert } from 'node:assert'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
 import { Crc64 } from '../../src/lib/crc64.ts'

@@ -1,4 +1,5 @@
-/* More of what payloads.test.ts does, and as many files: `npx tsx test/fuzz/run-payloads.ts --cases 1000000 --seed 7`. */
+/* More of what payloads.test.ts does, and as many files: `npx tsx test/fuzz/run-payloads.ts --cases 1000000
+ * --seed 7`. */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { fuzzFiles, fuzzPayloads } from './payloads.ts'
