@@ -354,7 +354,9 @@ export class ExpiringHashes {
   /** Lets the fields of a table expire. Allocates. */
   fromTable(entry: Ref): void {
     const { entries } = this
-    entries.setValue(entry, this.createRecord(entries.value(entry) as Ref, true))
+    const root = entries.value(entry) as Ref
+    this.table.watcher?.settles(root)
+    entries.setValue(entry, this.createRecord(root, true))
     entries.setEncoding(entry, HashEncoding.TABLE_EX)
   }
 

@@ -266,6 +266,7 @@ export class Hashes {
       table.insert(root, fields.create(bytes, pos, len, valueBytes, valuePos, valueLen), hash)
       return true
     }
+    if (table.watcher !== null) table.watcher.changes(root, found)
     if (fields.overwrite(found, valueBytes, valuePos, valueLen)) return false
     table.replaceFound(fields.create(bytes, pos, len, valueBytes, valuePos, valueLen))
     fields.free(found)

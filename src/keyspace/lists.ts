@@ -130,6 +130,7 @@ export class Lists {
     const node = sequence.head(root)
     if (quicklist.isPlain(node)) return
     if (sequence.sizeOf(node) > sizeLimit / part || sequence.countIn(node) > Math.floor(countLimit / part)) return
+    quicklist.watcher?.settles(root)
     const listpack = sequence.dismantle(root)
     sequence.dismantle(root)
     entries.setEncoding(entry, ListEncoding.LISTPACK)

@@ -30,8 +30,17 @@ const ELEMENT_OVERHEAD = 8
 const EMPTY_SIZE = 7
 const PACKED_THRESHOLD = 1 << 30
 
+/** Told of changes to lists, while somebody goes through one in slices who wants to show what was there when he began. */
+export interface ListWatcher {
+  /** What a node holds is about to change, or to be freed. */
+  changes(payload: Ref): void
+  /** The list is about to become something else. */
+  settles(root: Ref): void
+}
+
 export class Quicklist {
   readonly memory: Memory
+  watcher: ListWatcher | null = null
   readonly listpacks: Listpacks
   readonly sequence: Sequence
   /** Bytes, elements that a node may have; Infinity where the other one counts. */
@@ -137,6 +146,13 @@ export class Quicklist {
     return true
   }
 
+  /** What a node holds, which is about to change. */
+  private opened(node: Ref): Ref {
+    const payload = this.sequence.payload(node)
+    if (this.watcher !== null) this.watcher.changes(payload)
+    return payload
+  }
+
   private plain(bytes: Uint8Array, pos: number, len: number): Ref {
     const block = this.memory.alloc(Math.max(len, 1))
     copyBytes(bytes, pos, this.memory.bytesOf(block), posOf(block), len)
@@ -154,7 +170,7 @@ export class Quicklist {
     const { sequence, listpacks } = this
     const node = first ? sequence.head(root) : sequence.tail(root)
     if (this.allows(node, len)) {
-      const payload = sequence.payload(node)
+      const payload = this.opened(node)
       const grown = first ? listpacks.prepend(payload, bytes, pos, len) : listpacks.append(payload, bytes, pos, len)
       sequence.setNode(root, node, grown, sequence.countIn(node) + 1, listpacks.size(grown))
     } else this.addNode(root, node, !first, bytes, pos, len)
@@ -211,13 +227,13 @@ export class Quicklist {
       this.removeNode(root, node)
       return true
     }
-    const rest = listpacks.delete(sequence.payload(node), off)
+    const rest = listpacks.delete(this.opened(node), off)
     sequence.setNode(root, node, rest, sequence.countIn(node) - 1, listpacks.size(rest))
     return false
   }
 
   private removeNode(root: Ref, node: Ref): void {
-    this.memory.free(this.sequence.payload(node))
+    this.memory.free(this.opened(node))
     this.sequence.removeNode(root, node)
   }
 
@@ -233,7 +249,7 @@ export class Quicklist {
       const deleted = Math.min(left, held - slot)
       if (deleted === held) this.removeNode(root, node)
       else {
-        const rest = listpacks.deleteRange(sequence.payload(node), slot, deleted)
+        const rest = listpacks.deleteRange(this.opened(node), slot, deleted)
         sequence.setNode(root, node, rest, held - deleted, listpacks.size(rest))
       }
       left -= deleted
@@ -245,7 +261,7 @@ export class Quicklist {
   insert(root: Ref, node: Ref, slot: number, after: boolean, bytes: Uint8Array, pos: number, len: number): void {
     const { sequence, listpacks } = this
     if (this.allows(node, len)) {
-      const payload = sequence.payload(node)
+      const payload = this.opened(node)
       const off = listpacks.seek(payload, slot)
       const grown = after
         ? listpacks.insertAfter(payload, off, bytes, pos, len)
@@ -266,7 +282,7 @@ export class Quicklist {
   /** Puts an element in front of, or behind, all of a packed node's. */
   private extend(root: Ref, node: Ref, first: boolean, bytes: Uint8Array, pos: number, len: number): void {
     const { sequence, listpacks } = this
-    const payload = sequence.payload(node)
+    const payload = this.opened(node)
     const grown = first ? listpacks.prepend(payload, bytes, pos, len) : listpacks.append(payload, bytes, pos, len)
     sequence.setNode(root, node, grown, sequence.countIn(node) + 1, listpacks.size(grown))
   }
@@ -295,7 +311,7 @@ export class Quicklist {
     const { sequence, listpacks } = this
     const kept = after ? slot + 1 : slot
     const count = sequence.countIn(node)
-    const head = sequence.payload(node)
+    const head = this.opened(node)
     const tail = listpacks.split(head, listpacks.seek(head, kept))
     const headSize = listpacks.size(head)
     const tailSize = listpacks.size(tail)
@@ -330,7 +346,7 @@ export class Quicklist {
   private merge(root: Ref, first: Ref, second: Ref): void {
     const { sequence, listpacks } = this
     const count = sequence.countIn(second)
-    const merged = listpacks.merge(sequence.payload(first), sequence.payload(second))
+    const merged = listpacks.merge(this.opened(first), this.opened(second))
     sequence.removeNode(root, second)
     sequence.setNode(root, first, merged, sequence.countIn(first) + count, listpacks.size(merged))
   }
@@ -342,14 +358,14 @@ export class Quicklist {
     if (this.isPlain(node)) {
       if (isLarge) {
         const block = this.plain(bytes, pos, len)
-        this.memory.free(sequence.payload(node))
+        this.memory.free(this.opened(node))
         return sequence.setNode(root, node, block, 1, len)
       }
       this.insert(root, node, 0, true, bytes, pos, len)
       return this.removeNode(root, node)
     }
     if (!isLarge) {
-      const payload = sequence.payload(node)
+      const payload = this.opened(node)
       const replaced = listpacks.replace(payload, listpacks.seek(payload, slot), bytes, pos, len)
       return sequence.setNode(root, node, replaced, sequence.countIn(node), listpacks.size(replaced))
     }

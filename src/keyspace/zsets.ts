@@ -182,6 +182,7 @@ export class Zsets {
   private rescoreFound(entry: Ref, old: number, score: number, bytes: Uint8Array, pos: number, len: number): void {
     if (this.isTable(entry)) {
       const member = this.found as Ref
+      if (this.table.watcher !== null) this.table.watcher.changes(this.tableOf(entry), member)
       this.index.rescore(this.indexOf(entry), old, member, score)
       setScore(this.memory, member, score)
       return

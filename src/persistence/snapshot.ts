@@ -20,10 +20,13 @@
  * or behind the position of that image's walk. */
 
 import type { Database } from '../keyspace/database.ts'
+import { Type } from '../keyspace/entry.ts'
 import type { BeforeChange, CondemnedTable, Keyspace } from '../keyspace/keyspace.ts'
 import { assert } from '../lib/assert.ts'
 import type { Ref } from '../memory/memory.ts'
 import { SCAN_END, type Table } from '../structures/table.ts'
+import { isLarge, LARGE, type LargeLimits, type LargeSink } from './frozen.ts'
+import { FrozenValues } from './frozen-values.ts'
 
 export interface DatabaseSize {
   readonly keys: number
@@ -36,6 +39,10 @@ export interface ImageSink {
   begin(sizes: readonly DatabaseSize[]): void
   /** A key with its value, of the database with this number. Called in the midst of commands as well. */
   entry(dbIndex: number, entry: Ref): void
+  /** A key whose value is too large to be shown at once: an entry that has all but the value's changes, and how many
+   *  elements or nodes will be shown to the sink returned. Before it has been shown to its end, others may be. A sink
+   *  without this sees all values at once. */
+  large?(dbIndex: number, entry: Ref): LargeSink
   /** That was all. */
   end(): void
 }
@@ -67,6 +74,8 @@ export class Snapshot implements BeforeChange {
   private readonly keyspace: Keyspace
   private readonly sink: ImageSink
   private readonly images: Image[] = []
+  private readonly frozen: FrozenValues
+  private readonly limits: LargeLimits
   /** By number of database: the image whose table it has. */
   private readonly held: (Image | null)[]
   private walked = 0
@@ -80,10 +89,12 @@ export class Snapshot implements BeforeChange {
   earlyCount = 0
 
   /** Begins. The keyspace must have no other snapshot under way. */
-  constructor(keyspace: Keyspace, sink: ImageSink) {
+  constructor(keyspace: Keyspace, sink: ImageSink, limits: LargeLimits = LARGE) {
     assert(keyspace.snapshot === null, 'there is one snapshot at a time')
     this.keyspace = keyspace
     this.sink = sink
+    this.limits = limits
+    this.frozen = new FrozenValues(keyspace)
     const sizes = databaseSizes(keyspace)
     this.keyCount = sizes.reduce((sum, { keys }) => sum + keys, 0)
     for (const db of keyspace.databases) {
@@ -96,10 +107,11 @@ export class Snapshot implements BeforeChange {
     sink.begin(sizes)
   }
 
-  /** Shows the entries of one bucket; false when the picture is complete. */
+  /** Shows the entries of one bucket, or a little of a large value; false when the picture is complete. */
   step(): boolean {
     const { keyspace } = this
     const { table } = keyspace
+    if (this.frozen.step()) return true
     const image = this.images[this.walked]
     if (image === undefined) return this.finish()
     if (image.position === SCAN_END) {
@@ -111,16 +123,20 @@ export class Snapshot implements BeforeChange {
     prefetchFound(table)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref
-      if (!keyspace.entries.isMarked(entry)) this.show(image, entry)
+      if (!keyspace.entries.isMarked(entry)) this.show(image, entry, false)
     }
     return true
   }
 
-  private show(image: Image, entry: Ref): void {
-    this.keyspace.entries.setMark(entry)
-    if (this.abandoned) return
+  private show(image: Image, entry: Ref, changes: boolean): void {
+    const { keyspace, sink, abandoned } = this
+    const large = !abandoned && sink.large !== undefined && isLarge(keyspace, entry, this.limits)
+    // A string that is shown in pieces must tell when it is about to change: it gets its mark at the end.
+    if (!large || changes || keyspace.entries.type(entry) !== Type.STRING) keyspace.entries.setMark(entry)
+    if (abandoned) return
     this.shownCount++
-    this.sink.entry(image.dbIndex, entry)
+    if (large) this.frozen.freeze(entry, changes, (clone) => sink.large!(image.dbIndex, clone))
+    else sink.entry(image.dbIndex, entry)
   }
 
   /** An image has been walked. */
@@ -142,6 +158,7 @@ export class Snapshot implements BeforeChange {
   /** Shows nothing any more. `step` is still to be called until it answers false: only then can another one begin. */
   abandon(): void {
     this.abandoned = true
+    this.frozen.abandon()
     for (const image of this.images) {
       if (image.table === null) continue
       this.keyspace.condemn(image.table)
@@ -153,12 +170,13 @@ export class Snapshot implements BeforeChange {
 
   entryChanges(db: Database, entry: Ref): void {
     if (this.keyspace.entries.isMarked(entry)) return
+    if (this.frozen.count > 0 && this.frozen.partString(entry)) return this.keyspace.entries.setMark(entry)
     this.earlyCount++
-    this.show(this.held[db.id]!, entry)
+    this.show(this.held[db.id]!, entry, true)
   }
 
-  keepsValue(): boolean {
-    return false
+  keepsValue(entry: Ref): boolean {
+    return this.frozen.keep(entry)
   }
 
   keepsTable(db: Database, table: CondemnedTable): boolean {

@@ -162,6 +162,7 @@ export class Persistence {
       },
       keyDelay: 0,
       functions: this.functions,
+      compression: config.bool('rdbcompression'),
     }
   }
 

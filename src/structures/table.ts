@@ -74,8 +74,19 @@ const HIGHS = 0x80808080 | 0
 /** A scan position past the last bucket. */
 export const SCAN_END = HASH_SPAN
 
+/** Told of changes to tables, while somebody walks one in slices who wants to show what was there when he began. */
+export interface TableWatcher {
+  /** An entry has been added. */
+  added(root: Ref, entry: Ref, hash: number): void
+  /** An entry is about to change, or to leave the table. */
+  changes(root: Ref, entry: Ref): void
+  /** The table is about to become part of something else. */
+  settles(root: Ref): void
+}
+
 export class Table {
   readonly memory: Memory
+  watcher: TableWatcher | null = null
   /** Entries met by `scan` and `dismantle`: valid until the next call of either. */
   found = new Int32Array(64)
   foundCount = 0
@@ -84,6 +95,7 @@ export class Table {
   private foundBucket = 0
   private foundSlot = 0
   private foundHash = 0
+  private foundRoot: Ref = NONE
   /** Overflow buckets that the operation at hand has added less those it freed; booked at its end. */
   private overflowChange = 0
   /** The refs of a segment being split, joined or rebuilt. Grows to the largest segment seen. */
@@ -206,6 +218,7 @@ export class Table {
             this.foundBucket = bucket
             this.foundSlot = slot
             this.foundHash = hash
+            this.foundRoot = root
             return entry
           }
           hits &= hits - 1
@@ -296,7 +309,13 @@ export class Table {
 
   /** Puts `entry` in the place of the one that the last `find` met. */
   replaceFound(entry: Ref): void {
+    if (this.watcher !== null) this.tellReplaced(this.watcher, entry)
     this.foundWords[this.foundBucket + this.foundSlot] = entry
+  }
+
+  private tellReplaced(watcher: TableWatcher, entry: Ref): void {
+    watcher.changes(this.foundRoot, this.foundWords[this.foundBucket + this.foundSlot]! as Ref)
+    watcher.added(this.foundRoot, entry, this.foundHash)
   }
 
   /** Takes the entry that the last `find` met out of the table; the entry itself stays the caller's. */
@@ -304,6 +323,7 @@ export class Table {
     const memory = this.memory
     const words = this.foundWords
     const bucket = this.foundBucket
+    if (this.watcher !== null) this.watcher.changes(root, words[bucket + this.foundSlot]! as Ref)
     // The chain stays dense: its last entry fills the hole. It is walked from its head on, since a bucket that loses
     // its last entry must be taken off the one before.
     const hash = this.foundHash
@@ -345,6 +365,7 @@ export class Table {
     const depth = memory.word(directory, pair + 1)
     const bits = memory.word(root, BITS)
     this.place(segment, bits, depth, entry, hash)
+    if (this.watcher !== null) this.watcher.added(root, entry, hash)
     const count = memory.word(segment, COUNT) + 1
     memory.setWord(segment, COUNT, count)
     memory.setWord(root, COUNT, memory.word(root, COUNT) + 1)

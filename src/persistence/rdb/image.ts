@@ -3,16 +3,21 @@
  *
  *   begin ─► entry, entry, … of whatever databases ─► end, checksum
  *
+ * While a large value is being written to the file, which takes many slices, whatever else is shown is kept aside and
+ * goes behind it.
+ *
  * A database is announced, with its size, before its first key; after that a change of database is two bytes. */
 import type { AccessClock } from '../../keyspace/access.ts'
 import type { Entries } from '../../keyspace/entry.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { fromLatin1 } from '../../lib/bytes.ts'
 import type { Ref } from '../../memory/memory.ts'
+import type { LargeSink } from '../frozen.ts'
 import type { DatabaseSize, ImageSink } from '../snapshot.ts'
 import { pauseFor } from './delay.ts'
 import { MAGIC, Opcode, shownKey, VERSION_LEN, VERSION_WRITTEN } from './format.ts'
 import type { FunctionStore } from './functions.ts'
+import { AsideWriter, LargeValue } from './large-values.ts'
 import { RdbError } from './reader.ts'
 import type { ValueFormats } from './values.ts'
 import type { RdbWriter } from './writer.ts'
@@ -31,13 +36,22 @@ export interface ImageOptions {
   readonly keyDelay: number
   /** Who has libraries of functions; null if nobody does. */
   readonly functions: FunctionStore | null
+  /** Try to make strings shorter, as the writer does. */
+  readonly compression: boolean
 }
 
 export class RdbImage implements ImageSink {
   private readonly entries: Entries
   private readonly clock: AccessClock
   private readonly formats: ValueFormats
+  private readonly keyspace: Keyspace
+  /** The file. */
   private readonly writer: RdbWriter
+  /** What goes behind the large value that is being written to the file, while there is one. */
+  private readonly aside: AsideWriter
+  private out: RdbWriter
+  /** Large values that have been begun; the first is being written to the file. */
+  private readonly open: LargeValue[] = []
   private readonly options: ImageOptions
   private sizes: readonly DatabaseSize[] = []
   private readonly announced = new Set<number>()
@@ -49,10 +63,13 @@ export class RdbImage implements ImageSink {
   failure: RdbError | null = null
 
   constructor(keyspace: Keyspace, formats: ValueFormats, writer: RdbWriter, options: ImageOptions) {
+    this.keyspace = keyspace
     this.entries = keyspace.entries
     this.clock = keyspace.clock
     this.formats = formats
     this.writer = writer
+    this.out = writer
+    this.aside = new AsideWriter(options.compression)
     this.options = options
   }
 
@@ -68,27 +85,72 @@ export class RdbImage implements ImageSink {
   }
 
   entry(dbIndex: number, entry: Ref): void {
-    const { entries, writer, clock } = this
-    const { hint, keyDelay } = this.options
+    const { entries, out } = this
     const format = this.formats.of(entries.type(entry))
     if (format === undefined) return this.refuse(dbIndex, entry)
+    this.writeKey(dbIndex, entry, format.rdbType(entry))
+    format.save(entry, out)
+    const { keyDelay } = this.options
+    if (keyDelay !== 0) pauseFor(keyDelay)
+  }
+
+  /** Writes all that stands before a value. */
+  private writeKey(dbIndex: number, entry: Ref, rdbType: number): void {
+    const { entries, out, clock } = this
+    const { hint } = this.options
     if (dbIndex !== this.dbIndex) this.select(dbIndex)
     if (entries.expires(entry)) {
-      writer.byte(Opcode.EXPIRETIME_MS)
-      writer.int64(entries.expiry(entry))
+      out.byte(Opcode.EXPIRETIME_MS)
+      out.int64(entries.expiry(entry))
     }
     if (hint === Hint.IDLE) {
-      writer.byte(Opcode.IDLE)
-      writer.length(Math.floor(clock.idleMs(entries.access(entry)) / 1000))
+      out.byte(Opcode.IDLE)
+      out.length(Math.floor(clock.idleMs(entries.access(entry)) / 1000))
     } else if (hint === Hint.FREQUENCY) {
-      writer.byte(Opcode.FREQ)
-      writer.byte(clock.frequency(entries.access(entry)))
+      out.byte(Opcode.FREQ)
+      out.byte(clock.frequency(entries.access(entry)))
     }
-    writer.byte(format.rdbType(entry))
-    writer.string(entries.memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
-    format.save(entry, writer)
+    out.byte(rdbType)
+    out.string(entries.memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
     this.keyCount++
-    if (keyDelay !== 0) pauseFor(keyDelay)
+  }
+
+  large(dbIndex: number, entry: Ref): LargeSink {
+    const { open } = this
+    const value = new LargeValue(this.keyspace, dbIndex, entry, () => this.close(value))
+    open.push(value)
+    if (open.length === 1) this.beginLarge(value)
+    else value.wait(this.options.compression)
+    return value
+  }
+
+  /** A large value goes to the file from now on, and whatever else comes goes behind it. */
+  private beginLarge(value: LargeValue): void {
+    this.writeKey(value.dbIndex, value.entry, value.rdbType)
+    value.writeTo(this.writer)
+    this.out = this.aside.writer
+  }
+
+  /** The first large value is complete. */
+  private close(value: LargeValue): void {
+    const { open, aside, writer } = this
+    const at = open.indexOf(value)
+    open.splice(at, 1)
+    if (at > 0) return this.writeEarly(value)
+    this.out = writer
+    aside.moveTo(writer)
+    if (open.length > 0) this.beginLarge(open[0]!)
+  }
+
+  /** A large value is complete before its turn has come. */
+  private writeEarly(value: LargeValue): void {
+    this.writeKey(value.dbIndex, value.entry, value.rdbType)
+    value.writeTo(this.out)
+  }
+
+  /** Bytes that are kept in memory until their place in the file is reached. */
+  get heldBytes(): number {
+    return this.open.reduce((sum, value) => sum + value.heldBytes, this.aside.heldBytes)
   }
 
   end(): void {
@@ -96,16 +158,16 @@ export class RdbImage implements ImageSink {
   }
 
   private select(dbIndex: number): void {
-    const { writer, announced } = this
+    const { out, announced } = this
     this.dbIndex = dbIndex
-    writer.byte(Opcode.SELECTDB)
-    writer.length(dbIndex)
+    out.byte(Opcode.SELECTDB)
+    out.length(dbIndex)
     if (announced.has(dbIndex)) return
     announced.add(dbIndex)
     const { keys, expiring } = this.sizes[dbIndex]!
-    writer.byte(Opcode.RESIZEDB)
-    writer.length(keys)
-    writer.length(expiring)
+    out.byte(Opcode.RESIZEDB)
+    out.length(keys)
+    out.length(expiring)
   }
 
   /** A file without this key would lose it. */

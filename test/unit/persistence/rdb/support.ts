@@ -42,7 +42,13 @@ export function save(keyspace: Keyspace, options: SaveOptions = {}): Uint8Array 
   const sink = new Collector()
   const writer = new RdbWriter(sink, { checksum, compression }, new Uint8Array(chunkSize))
   const aux = { 'redis-ver': '7.2.4', 'redis-bits': 64, ctime: 1700000000, 'used-mem': 12345678, 'aof-base': 0 }
-  const saver = new RdbSaver(keyspace, new ValueFormats(keyspace), writer, { hint, aux, keyDelay: 0, functions })
+  const saver = new RdbSaver(keyspace, new ValueFormats(keyspace), writer, {
+    hint,
+    aux,
+    keyDelay: 0,
+    functions,
+    compression,
+  })
   while (saver.step());
   if (writer.size !== sink.all.length) throw new Error('the writer knows how much it has written')
   return sink.all

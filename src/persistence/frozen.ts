@@ -1,0 +1,236 @@
+/* Frozen values: large values of a snapshot, shown element by element in slices while they go on changing.
+ *
+ *   entry ──► value ◄── clone          the clone is the entry as it was: key, type, expiry; it is the snapshot's own
+ *
+ * The value is shared with the living entry, and what is about to change in it is saved first:
+ *
+ *   table (set, hash, sorted set)   an element that is still to be shown is shown there and then; those that were, and
+ *                                   those that were added later, are remembered by ref until the walk has passed
+ *   list                            its nodes are listed when it is frozen (8,000 for 10M short elements); a node about
+ *                                   to change is copied
+ *   string                          shown in pieces; when it is about to change, the living entry gets a copy
+ *
+ * If the living entry goes, the value becomes the snapshot's, which frees it at the end. */
+
+import { HashEncoding, SetEncoding, Type, ZsetEncoding } from '../keyspace/entry.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { ListEncoding } from '../keyspace/lists.ts'
+import { ZSET_TABLE } from '../keyspace/zset-walk.ts'
+import { copyBytes } from '../lib/bytes.ts'
+import { NONE, posOf, type Ref } from '../memory/memory.ts'
+import { RefMap } from '../structures/ref-map.ts'
+import { SCAN_END, Table } from '../structures/table.ts'
+
+/** Values with more elements, nodes or bytes than this are frozen: the others take a millisecond at most. */
+export interface LargeLimits {
+  readonly elements: number
+  readonly nodes: number
+  readonly bytes: number
+}
+
+export const LARGE: LargeLimits = { elements: 2048, nodes: 16, bytes: 512 * 1024 }
+/** Bytes of a string that are shown in one step. */
+const PIECE_SIZE = 32 * 1024
+
+/** Whom a large value is shown to. */
+export interface LargeSink {
+  /** An element of a set, hash or sorted set: an entry of its table. */
+  element(ref: Ref): void
+  /** A node of a list: `size` bytes of a listpack, or of an element by itself. */
+  node(kind: number, payload: Ref, size: number): void
+  /** Some more bytes of a string. */
+  piece(bytes: Uint8Array, pos: number, len: number): void
+  end(): void
+}
+
+export abstract class Frozen {
+  readonly keyspace: Keyspace
+  readonly clone: Ref
+  readonly sink: LargeSink
+  /** The living entry has gone, or has got another value: this one is to be freed at the end. */
+  owned = false
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+    this.keyspace = keyspace
+    this.clone = clone
+    this.sink = sink
+  }
+
+  get value(): Ref {
+    return this.keyspace.entries.value(this.clone) as Ref
+  }
+
+  /** Shows a little more; false when all has been shown. */
+  abstract step(): boolean
+
+  /** Frees what is the snapshot's. */
+  free(): void {
+    if (this.owned) this.keyspace.kindOf(this.clone).freeValue(this.clone)
+    this.keyspace.memory.free(this.clone)
+  }
+}
+
+export class FrozenTable extends Frozen {
+  readonly table: Table
+  readonly root: Ref
+  private position = 0
+  /** Elements ahead of the walk that it is to pass over. */
+  private readonly passed = new RefMap()
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+    super(keyspace, clone, sink)
+    const { entries, memory } = keyspace
+    this.table = new Table(memory)
+    this.root = entries.type(clone) === Type.ZSET ? (memory.word(this.value, ZSET_TABLE) as Ref) : this.value
+  }
+
+  step(): boolean {
+    const { table, passed } = this
+    this.position = table.scan(this.root, this.position)
+    for (let index = 0; index < table.foundCount; index++) {
+      const element = table.found[index]! as Ref
+      if (passed.count === 0 || !passed.has(element)) this.sink.element(element)
+    }
+    return this.position !== SCAN_END
+  }
+
+  changes(element: Ref): void {
+    const { passed } = this
+    if (this.table.hashOf(element) >>> 0 < this.position || passed.has(element)) return
+    passed.set(element, 1)
+    this.sink.element(element)
+  }
+
+  added(element: Ref, hash: number): void {
+    if (hash >>> 0 >= this.position) this.passed.set(element, 1)
+  }
+}
+
+/** A node that has been shown, or copied, is nobody's concern any more. */
+const SHOWN = -2
+
+export class FrozenList extends Frozen {
+  private readonly payloads: Int32Array
+  private readonly sizes: Int32Array
+  private readonly kinds: Uint8Array
+  /** Nodes that the snapshot has copied. */
+  private readonly copied: Uint8Array
+  private readonly places: RefMap
+  private next = 0
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+    super(keyspace, clone, sink)
+    const { sequence } = keyspace.lists.quicklist
+    const count = sequence.nodeCount(this.value)
+    this.payloads = new Int32Array(count)
+    this.sizes = new Int32Array(count)
+    this.kinds = new Uint8Array(count)
+    this.copied = new Uint8Array(count)
+    this.places = new RefMap(count)
+    let at = 0
+    for (let node = sequence.head(this.value); node !== NONE; node = sequence.next(node), at++) {
+      this.payloads[at] = sequence.payload(node)
+      this.sizes[at] = sequence.sizeOf(node)
+      this.kinds[at] = sequence.kind(node)
+      this.places.set(sequence.payload(node), at)
+    }
+  }
+
+  step(): boolean {
+    const at = this.next++
+    const payload = this.payloads[at]! as Ref
+    this.sink.node(this.kinds[at]!, payload, this.sizes[at]!)
+    if (this.copied[at] === 1) this.keyspace.memory.free(payload)
+    else this.places.set(payload, SHOWN)
+    return this.next < this.payloads.length
+  }
+
+  changes(payload: Ref): void {
+    const at = this.places.get(payload)
+    if (at < 0) return
+    const { memory } = this.keyspace
+    const size = this.sizes[at]!
+    const copy = memory.alloc(Math.max(size, 1))
+    copyBytes(memory.bytesOf(payload), posOf(payload), memory.bytesOf(copy), posOf(copy), size)
+    this.payloads[at] = copy
+    this.copied[at] = 1
+    this.places.set(payload, SHOWN)
+  }
+
+  override free(): void {
+    for (let at = this.next; at < this.payloads.length; at++) {
+      if (this.copied[at] === 1) this.keyspace.memory.free(this.payloads[at]! as Ref)
+    }
+    super.free()
+  }
+}
+
+export class FrozenString extends Frozen {
+  /** The living entry, NONE when it has the value no more. */
+  entry: Ref
+  private shown = 0
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink, entry: Ref) {
+    super(keyspace, clone, sink)
+    this.entry = entry
+  }
+
+  step(): boolean {
+    const { memory, entries } = this.keyspace
+    const len = entries.valueHigh(this.clone)
+    const count = Math.min(PIECE_SIZE, len - this.shown)
+    this.sink.piece(memory.bytesOf(this.value), posOf(this.value) + this.shown, count)
+    this.shown += count
+    return this.shown < len
+  }
+
+  override free(): void {
+    if (this.entry !== NONE) this.keyspace.entries.setMark(this.entry)
+    super.free()
+  }
+
+  /** The living entry is about to change: it gets a copy. */
+  part(): void {
+    const { memory, entries } = this.keyspace
+    const len = entries.valueHigh(this.clone)
+    const copy = memory.alloc(len)
+    copyBytes(memory.bytesOf(this.value), posOf(this.value), memory.bytesOf(copy), posOf(copy), len)
+    entries.setValue(this.entry, copy)
+    this.owned = true
+    this.entry = NONE
+  }
+}
+
+/** Whether the value is too large to be shown at once. Of hashes whose fields expire, and of types that lie otherwise,
+ *  none is. */
+export function isLarge(keyspace: Keyspace, entry: Ref, limits: LargeLimits): boolean {
+  const { entries, memory } = keyspace
+  const value = entries.value(entry) as Ref
+  const encoding = entries.encoding(entry)
+  switch (entries.type(entry)) {
+    case Type.STRING:
+      return entries.isOwn(entry) && entries.valueHigh(entry) > limits.bytes
+    case Type.LIST:
+      if (encoding !== ListEncoding.QUICKLIST) return false
+      return keyspace.lists.quicklist.sequence.nodeCount(value) > limits.nodes
+    case Type.SET:
+      return encoding === SetEncoding.TABLE && keyspace.sets.table.count(value) > limits.elements
+    case Type.HASH:
+      return encoding === HashEncoding.TABLE && keyspace.hashes.table.count(value) > limits.elements
+    case Type.ZSET: {
+      if (encoding !== ZsetEncoding.TABLE) return false
+      return keyspace.zsets.table.count(memory.word(value, ZSET_TABLE) as Ref) > limits.elements
+    }
+    default:
+      return false
+  }
+}
+
+/** A clone of an entry that shares its value. Allocates. */
+export function cloneOf({ entries, memory }: Keyspace, entry: Ref): Ref {
+  const clone = entries.createLike(entry, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
+  entries.setValue(clone, entries.value(entry))
+  if (entries.isOwn(entry)) entries.setValueHigh(clone, entries.valueHigh(entry))
+  entries.setAccess(clone, entries.access(entry))
+  return clone
+}

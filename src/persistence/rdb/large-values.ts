@@ -1,0 +1,145 @@
+/* Large values in RDB files, written element by element as a snapshot shows them (../frozen.ts). A value's count stands
+ * before its elements, and is known when it is frozen; their order is of no matter, but for lists.
+ *
+ *   file    | key, count | element | element | …  ─►  what was kept aside meanwhile  ─►  the next large value | …
+ *
+ * One large value is written to the file at a time. Elements of others that are about to change, and whole keys, wait in
+ * memory for their place. A sorted set's members come by their hash, not by their score, and long strings as they are,
+ * not compressed: neither could be done in slices. */
+import { Type } from '../../keyspace/entry.ts'
+import { HashFields } from '../../keyspace/hash-fields.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
+import { ZSET_TABLE } from '../../keyspace/zset-walk.ts'
+import { highWord, lowWord } from '../../lib/double-words.ts'
+import { fromWords } from '../../lib/int64.ts'
+import { posOf, type Ref } from '../../memory/memory.ts'
+import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
+import { scoreOf } from '../../structures/zset-member.ts'
+import type { LargeSink } from '../frozen.ts'
+import { RDB_HASH, RDB_LIST_QUICKLIST_2, RDB_SET, RDB_STRING, RDB_ZSET_2 } from './format.ts'
+import { RdbWriter, type Sink } from './writer.ts'
+
+const RDB_TYPES: Readonly<Record<number, number>> = {
+  [Type.STRING]: RDB_STRING,
+  [Type.LIST]: RDB_LIST_QUICKLIST_2,
+  [Type.SET]: RDB_SET,
+  [Type.HASH]: RDB_HASH,
+  [Type.ZSET]: RDB_ZSET_2,
+}
+const ASIDE_CHUNK_SIZE = 16 * 1024
+
+/** Keeps what is written until there is a place for it. */
+export class AsideWriter implements Sink {
+  readonly writer: RdbWriter
+  private readonly parts: Uint8Array[] = []
+  private partBytes = 0
+
+  constructor(compression: boolean) {
+    this.writer = new RdbWriter(this, { checksum: false, compression }, new Uint8Array(ASIDE_CHUNK_SIZE))
+  }
+
+  take(chunk: Uint8Array, len: number): Uint8Array {
+    if (len === 0) return chunk
+    this.parts.push(len === chunk.length ? chunk : chunk.slice(0, len))
+    this.partBytes += len
+    return len === chunk.length ? new Uint8Array(ASIDE_CHUNK_SIZE) : chunk
+  }
+
+  get heldBytes(): number {
+    return this.partBytes
+  }
+
+  moveTo(target: RdbWriter): void {
+    this.writer.flush()
+    for (const part of this.parts) target.bytes(part, 0, part.length)
+    this.parts.length = 0
+    this.partBytes = 0
+  }
+}
+
+export class LargeValue implements LargeSink {
+  readonly dbIndex: number
+  readonly entry: Ref
+  readonly rdbType: number
+  private readonly keyspace: Keyspace
+  private readonly type: number
+  private readonly fields: HashFields
+  private readonly onEnd: () => void
+  /** What has been shown before the value's turn came. */
+  private early: AsideWriter | null = null
+  private out: RdbWriter | null = null
+  private readonly count: number
+
+  constructor(keyspace: Keyspace, dbIndex: number, entry: Ref, onEnd: () => void) {
+    this.keyspace = keyspace
+    this.dbIndex = dbIndex
+    this.entry = entry
+    this.type = keyspace.entries.type(entry)
+    this.rdbType = RDB_TYPES[this.type]!
+    this.fields = new HashFields(keyspace.memory)
+    this.onEnd = onEnd
+    this.count = countOf(keyspace, entry)
+  }
+
+  /** Its turn has not come. */
+  wait(compression: boolean): void {
+    this.early = new AsideWriter(compression)
+    this.out = this.early.writer
+  }
+
+  /** Its turn has come: the key has been written. */
+  writeTo(writer: RdbWriter): void {
+    writer.length(this.count)
+    this.early?.moveTo(writer)
+    this.early = null
+    this.out = writer
+  }
+
+  get heldBytes(): number {
+    return this.early?.heldBytes ?? 0
+  }
+
+  element(ref: Ref): void {
+    const { fields } = this
+    const { memory } = this.keyspace
+    const out = this.out!
+    out.string(memory.bytesOf(ref), keyPosOf(memory, ref), keyLenOf(memory, ref))
+    if (this.type === Type.HASH) {
+      fields.locate(ref)
+      out.string(fields.bytes, fields.pos, fields.len)
+    } else if (this.type === Type.ZSET) {
+      const score = scoreOf(memory, ref)
+      out.int64(fromWords(highWord(score), lowWord(score)))
+    }
+  }
+
+  node(kind: number, payload: Ref, size: number): void {
+    this.out!.length(kind)
+    this.out!.string(this.keyspace.memory.bytesOf(payload), posOf(payload), size)
+  }
+
+  piece(bytes: Uint8Array, pos: number, len: number): void {
+    this.out!.bytes(bytes, pos, len)
+  }
+
+  end(): void {
+    this.onEnd()
+  }
+}
+
+/** What stands before the value: how many elements, nodes or bytes there are. */
+function countOf({ entries, memory, lists, sets, hashes, zsets }: Keyspace, entry: Ref): number {
+  const value = entries.value(entry) as Ref
+  switch (entries.type(entry)) {
+    case Type.STRING:
+      return entries.valueHigh(entry)
+    case Type.LIST:
+      return lists.quicklist.sequence.nodeCount(value)
+    case Type.SET:
+      return sets.table.count(value)
+    case Type.HASH:
+      return hashes.table.count(value)
+    default:
+      return zsets.table.count(memory.word(value, ZSET_TABLE) as Ref)
+  }
+}
