@@ -30,7 +30,8 @@ const ELEMENT_OVERHEAD = 8
 const EMPTY_SIZE = 7
 const PACKED_THRESHOLD = 1 << 30
 
-/** Told of changes to lists, while somebody goes through one in slices who wants to show what was there when he began. */
+/** Told of changes to lists, while somebody goes through one in slices and wants to show what was there when he
+ *  began. */
 export interface ListWatcher {
   /** What a node holds is about to change, or to be freed. */
   changes(payload: Ref): void
