@@ -4,8 +4,8 @@
  *   file    | key, count | element | element | …  ─►  what was kept aside meanwhile  ─►  the next large value | …
  *
  * One large value is written to the file at a time. Elements of others that are about to change, and whole keys, wait
- * in memory for their place. A sorted set's members come by their hash, not by their score, and long strings as they are,
- * not compressed: neither could be done in slices. */
+ * in memory for their place. A sorted set's members come by their hash, not by their score, and long strings as they
+ * are, not compressed: neither could be done in slices. */
 import { Type } from '../../keyspace/entry.ts'
 import { HashFields } from '../../keyspace/hash-fields.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
