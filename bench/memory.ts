@@ -63,6 +63,7 @@ export const STRING_SHAPE: Shape = {
 
 const SMALL = 10
 const LARGE = 1000
+const HUGE = 1_000_000
 
 const SHAPES: readonly Shape[] = [
   STRING_SHAPE,
@@ -78,6 +79,14 @@ const SHAPES: readonly Shape[] = [
   large('set, 1000 members', 'SADD', (i) => [word(i)]),
   small('sorted set, 10 members', 'ZADD', (i) => [i % 10_000, word(i)]),
   large('sorted set, 1000 members', 'ZADD', (i) => [i % 10_000, word(i)]),
+  collection('hash, 20 fields', 'HSET', 20, (i) => [word(i), `value${i % 1000}`]),
+  collection('list, 10 short elements', 'RPUSH', SMALL, (i) => [`e${i % 1000}`]),
+  collection('set, 50 integers', 'SADD', 50, (i) => [i]),
+  collection('sorted set, 100 members', 'ZADD', 100, (i) => [i % 10_000, word(i)]),
+  collection('hash, 1M fields', 'HSET', HUGE, (i) => [word(i), `value${i % 1000}`]),
+  collection('list, 1M elements', 'RPUSH', HUGE, (i) => [word(i)]),
+  collection('set, 1M members', 'SADD', HUGE, (i) => [word(i)]),
+  collection('sorted set, 1M members', 'ZADD', HUGE, (i) => [i % 10_000, word(i)]),
   { name: 'stream, 10 entries', elements: SMALL, commands: (keys) => keys * SMALL, command: entry },
 ]
 

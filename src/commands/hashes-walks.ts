@@ -1,5 +1,5 @@
 /* The hash commands that tell many fields: all of them, some at random, a few at a time. */
-import { Type } from '../keyspace/entry.ts'
+import { HashEncoding, Type } from '../keyspace/entry.ts'
 import { expireFields } from '../keyspace/field-expiry.ts'
 import type { HashWalk } from '../keyspace/hash-walk.ts'
 import { Distinct } from '../lib/distinct.ts'
@@ -11,6 +11,7 @@ import { type Call, REFUSED } from './call.ts'
 import { CollectionScan } from './collection-scan.ts'
 import { block, type CommandGroup, Flag, group, integer, key, optional, pattern, token } from './definition.ts'
 import { cursorOf } from './keys-scan.ts'
+import { replyListpack } from './listpack-reply.ts'
 import { replyNothing } from './sets.ts'
 import { randomCount } from './sets-random.ts'
 
@@ -38,8 +39,13 @@ function hgetall(call: Call): void {
   const entry = call.readKey(1, Type.HASH)
   if (entry === REFUSED) return
   if (entry === NONE) return call.reply.map(0)
-  const { hashes } = call.keyspace
+  const { hashes, entries, listpacks } = call.keyspace
   call.reply.map(hashes.liveSize(entry))
+  if (entries.encoding(entry) === HashEncoding.LISTPACK) {
+    const root = hashes.root(entry)
+    replyListpack(call, root, listpacks.first(root), listpacks.count(root))
+    return
+  }
   for (const walk = hashes.walkLive(entry); walk.next() && !call.reply.overflowed; ) {
     replyField(call, walk)
     replyValue(call, walk)

@@ -4,11 +4,11 @@
 import { Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
 import { compareInt64, toNumber } from '../lib/int64.ts'
-import { NONE, posOf, type Ref } from '../memory/memory.ts'
+import { NONE, type Ref } from '../memory/memory.ts'
 import { type ErrorReply, NOT_POSITIVE, wrongArity } from '../protocol/errors.ts'
-import { NO_ELEMENT } from '../structures/listpack.ts'
 import { type Call, REFUSED } from './call.ts'
 import { type CommandGroup, Flag, group, integer, key, many, optional, string } from './definition.ts'
+import { replyListpack } from './listpack-reply.ts'
 
 export const pushEvent = (first: boolean) => (first ? Event.LPUSH : Event.RPUSH)
 export const popEvent = (first: boolean) => (first ? Event.LPOP : Event.RPOP)
@@ -68,27 +68,9 @@ export function replyElements(call: Call, entry: Ref, index: number, count: numb
       left--
       continue
     }
-    left -= replyBlock(call, lists.block, lists.off, left)
+    left -= replyListpack(call, lists.block, lists.off, left)
     if (left > 0) lists.advanceBlock()
   }
-}
-
-/** Replies with up to `count` elements of a listpack from the one at `from` on; answers how many there were. */
-function replyBlock(call: Call, block: Ref, from: number, count: number): number {
-  const { reply, keyspace } = call
-  const { listpacks } = keyspace.lists
-  const bytes = keyspace.memory.bytesOf(block)
-  const start = posOf(block)
-  let left = count
-  for (let off = from; off !== NO_ELEMENT; ) {
-    left -= reply.bulkRun(bytes, start + off, left)
-    off = listpacks.elementAt(block, reply.runEnd - start)
-    if (left === 0 || off === NO_ELEMENT) break
-    off = listpacks.locate(block, off)
-    reply.bulk(listpacks.bytes, listpacks.pos, listpacks.len)
-    if (--left === 0) break
-  }
-  return count - left
 }
 
 /** Takes up to `count` elements from an end of the list last looked up, replies with them, and tells of it. */

@@ -10,6 +10,7 @@ import { type Call, REFUSED } from './call.ts'
 import { CollectionScan } from './collection-scan.ts'
 import { type CommandGroup, Flag, group, integer, key, many, optional, pattern, string } from './definition.ts'
 import { cursorOf } from './keys-scan.ts'
+import { replyListpack } from './listpack-reply.ts'
 
 const scan = new CollectionScan()
 
@@ -120,7 +121,13 @@ export function replyMember(call: Call, walk: SetWalk): void {
 
 /** Replies with all members, without a header. */
 export function replyMembers(call: Call, entry: Ref): void {
-  const { walk } = call.keyspace.sets
+  const { sets, entries, listpacks } = call.keyspace
+  const { walk } = sets
+  if (entries.encoding(entry) === SetEncoding.LISTPACK) {
+    const root = entries.value(entry) as Ref
+    replyListpack(call, root, listpacks.first(root), listpacks.count(root))
+    return
+  }
   for (walk.begin(entry); walk.next(); ) {
     replyMember(call, walk)
     if (call.reply.overflowed) return

@@ -32,6 +32,8 @@ export class SetWalk {
   place = 0
   /** Index of the next member that the table's scan has found. */
   private index = 0
+  /** The member at hand of a table. */
+  private member: Ref = NONE
   private isHashed = false
   private hashed = 0
 
@@ -67,6 +69,7 @@ export class SetWalk {
       this.index = 0
     }
     const member = table.found[this.index++]! as Ref
+    this.member = member
     this.isInteger = false
     this.bytes = memory.bytesOf(member)
     this.pos = keyPosOf(memory, member)
@@ -106,7 +109,8 @@ export class SetWalk {
   /** The hash of the member, worked out once; it has been located. */
   get hash(): number {
     if (!this.isHashed) {
-      this.hashed = hashBytes(this.bytes, this.pos, this.len)
+      const isTable = this.encoding === SetEncoding.TABLE
+      this.hashed = isTable ? this.table.hashOf(this.member) : hashBytes(this.bytes, this.pos, this.len)
       this.isHashed = true
     }
     return this.hashed

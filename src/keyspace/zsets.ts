@@ -297,7 +297,12 @@ export class Zsets {
 
   /** The number of members whose score is below `score`; or, if `inclusive`, not above it. */
   scoreRank(entry: Ref, score: number, inclusive: boolean): number {
-    if (this.isTable(entry)) return this.index.scoreRank(this.indexOf(entry), score, inclusive)
+    if (this.isTable(entry)) {
+      // Bounds are often those that all scores are within.
+      if (score === Number.POSITIVE_INFINITY && inclusive) return this.size(entry)
+      if (score === Number.NEGATIVE_INFINITY && !inclusive) return 0
+      return this.index.scoreRank(this.indexOf(entry), score, inclusive)
+    }
     const { listpacks } = this
     const root = this.root(entry)
     let rank = 0

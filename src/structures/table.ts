@@ -28,9 +28,9 @@
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { randomWord } from '../lib/random.ts'
-import { hashBytes } from '../lib/siphash.ts'
+import { hashWords } from '../lib/siphash.ts'
 import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
-import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK, keyLenOf, keyPosOf } from './entry-head.ts'
+import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
 
 // Words of the root.
 const COUNT = 0
@@ -302,9 +302,14 @@ export class Table {
     return equalBytes(this.memory.bytes[chunk]!, keyWord << 2, bytes, pos, len)
   }
 
+  /** The hash of an entry's key, read by words: blocks begin, and end, with one. */
   hashOf(entry: Ref): number {
-    const memory = this.memory
-    return hashBytes(memory.bytesOf(entry), keyPosOf(memory, entry), keyLenOf(memory, entry))
+    const words = this.memory.words[entry >>> CHUNK_SHIFT]!
+    const head = (entry & CHUNK_MASK) << 2
+    const meta = words[head]!
+    const keyWord = head + (meta & KEY_WORD_MASK)
+    const len = meta >>> KEY_LEN_SHIFT
+    return hashWords(words, keyWord, len === KEY_LEN_LONG ? words[keyWord - 1]! : len)
   }
 
   /** Puts `entry` in the place of the one that the last `find` met. */

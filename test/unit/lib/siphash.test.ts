@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hashBytes, seedHash } from '../../../src/lib/siphash.ts'
+import { hashBytes, hashWords, seedHash } from '../../../src/lib/siphash.ts'
 
 const MASK = 0xffffffffn
 const rotate = (word: bigint, bits: bigint): bigint => ((word << bits) | (word >> (32n - bits))) & MASK
@@ -69,6 +69,16 @@ describe('hashBytes', () => {
         expect(hashBytes(around, pos, bytes.length)).toBe(reference(1, 3, [k0, k1], bytes) | 0)
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('is the same of words of memory, whatever follows in the last one', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(5), (bytes, first) => {
+        const words = new Int32Array(first + Math.ceil(bytes.length / 4)).fill(-1)
+        new Uint8Array(words.buffer).set(bytes, first * 4)
+        expect(hashWords(words, first, bytes.length)).toBe(hashBytes(bytes, 0, bytes.length))
+      }),
     )
   })
 
