@@ -213,8 +213,10 @@ export class Dispatcher {
   dispatch(call: Call): boolean {
     const command = this.resolve(call)
     if (command === null) return true
-    if (((this.gates & ADMITTED) | call.session.gates) !== 0) {
-      const admission = this.admit(call, command)
+    const { gates } = call.session
+    if (((this.gates & ADMITTED) | gates) !== 0) {
+      const isPlainMulti = gates === Gate.MULTI && (this.gates & ADMITTED) === 0
+      const admission = isPlainMulti ? this.admitToMulti(call, command) : this.admit(call, command)
       if (admission !== Admission.RUN) return admission !== Admission.POSTPONED
     }
     this.run(call, command)
@@ -235,10 +237,10 @@ export class Dispatcher {
     call.reply.errors = errors
   }
 
-  /** Begins a series of nested commands, one right after the other (EXEC's). As requests of one read, quick ones are
-   *  timed in groups. */
+  /** Begins a series of nested commands, one right after the other, with which the outer command begins (EXEC's). As
+   *  requests of one read, quick ones are timed in groups. */
   beginSeries(): void {
-    this.times[SERIES] = performance.now()
+    this.times[SERIES] = this.times[MARK]!
     this.depth++
     this.grouping = this.slowUs >= GROUPED_SLOW_US_MIN
   }
@@ -437,10 +439,7 @@ export class Dispatcher {
       return Admission.ANSWERED
     }
     const isMulti = (call.session.gates & Gate.MULTI) !== 0
-    if (isMulti && (command.flags & Flag.NO_MULTI) !== 0) {
-      this.reject(call, command, NOT_IN_MULTI)
-      return Admission.ANSWERED
-    }
+    if (isMulti && (command.flags & Flag.NO_MULTI) !== 0) return this.admitToMulti(call, command)
     this.admitting = true
     let admission: Admission = Admission.RUN
     for (const admit of this.admissions) {
@@ -448,9 +447,14 @@ export class Dispatcher {
       if (admission !== Admission.RUN) break
     }
     this.admitting = false
-    if (admission !== Admission.RUN) return admission
-    if (!isMulti || (command.flags & Flag.NEVER_QUEUED) !== 0 || this.transactions === null) return Admission.RUN
-    this.transactions.queue(call, command)
+    return isMulti && admission === Admission.RUN ? this.admitToMulti(call, command) : admission
+  }
+
+  /** Queues a command, between MULTI and EXEC, for which nothing else need be asked. */
+  private admitToMulti(call: Call, command: Command): Admission {
+    if ((command.flags & Flag.NEVER_QUEUED) !== 0 || this.transactions === null) return Admission.RUN
+    if ((command.flags & Flag.NO_MULTI) !== 0) this.reject(call, command, NOT_IN_MULTI)
+    else this.transactions.queue(call, command)
     return Admission.ANSWERED
   }
 }

@@ -2,6 +2,7 @@
  *
  *   'A SET k v'      A and B speak RESP2, C and D RESP3
  *   'A: CLIENT …'    a colon: the command is not answered (CLIENT REPLY), or blocks
+ *   'A <'            it is answered now
  *
  * After every command each connection is asked for a sign of life, so that what a command makes others receive is told
  * as part of it, whenever it arrives. A connection between MULTI and EXEC is asked for an error that changes nothing.
@@ -83,7 +84,7 @@ export class Stage {
     const actor = this.actors.get(step[0] as Name)!
     const isAnswered = step[1] !== ':'
     const words = step.slice(2).trim().split(' ')
-    actor.client.send(`${this.withIds(words).join(' ')}\r\n`)
+    if (words[0] !== '<') actor.client.send(`${this.withIds(words).join(' ')}\r\n`)
     const received = new Map<Name, string[]>(NAMES.map((name) => [name, []]))
     const own = received.get(step[0] as Name)!
     const isPushed = PUSH_REPLIES.test(words[0]!) && step[0]! >= 'C'

@@ -102,8 +102,46 @@ const SCENES: Readonly<Record<string, readonly string[]>> = {
     'A RPUSH jobs 2 3',
     'A LRANGE jobs 0 -1',
     'A EXEC',
+    'B <',
+    'D <',
     'B PING',
-    'D PING',
+  ],
+  'clients unblocked from inside': [
+    'B: BLPOP jobs 0',
+    'D: BLPOP jobs 0',
+    'A MULTI',
+    'A CLIENT UNBLOCK <B> ERROR',
+    'A CLIENT UNBLOCK <C>',
+    'A RPUSH jobs 1',
+    'A CLIENT UNBLOCK <D>',
+    'A LLEN jobs',
+    'A EXEC',
+    'B <',
+    'D <',
+    'A LLEN jobs',
+  ],
+  'pauses from inside and outside': [
+    'A MULTI',
+    'A SET k 1',
+    'B MULTI',
+    'B GET k',
+    'C CLIENT PAUSE 100000 WRITE',
+    'B EXEC',
+    'A: EXEC',
+    'C GET k',
+    'C CLIENT UNPAUSE',
+    'A <',
+    'C GET k',
+    'C MULTI',
+    'C CLIENT PAUSE 100000 WRITE',
+    'C SET k 2',
+    'C CLIENT UNPAUSE',
+    'C SET k 3',
+    'C EXEC',
+    'A MULTI',
+    '7.2: A CLIENT NO-TOUCH ON',
+    '7.2: A CLIENT NO-TOUCH OFF',
+    'A EXEC',
   ],
   'watched keys': [
     'A WATCH k',
@@ -420,6 +458,34 @@ const SCENES: Readonly<Record<string, readonly string[]>> = {
 const NEEDS_72 = '7.2: '
 const DEBUG = ['--enable-debug-command', 'yes']
 
+const MONITORED = [
+  'WATCH k',
+  'MULTI',
+  'SET k 1',
+  'SELECT 3',
+  'CONFIG GET port',
+  'EVALSHA x 0',
+  'GET k',
+  'INCR',
+  'EXEC',
+  'MULTI',
+  'SET k 1',
+  'SELECT 3',
+  'CONFIG GET port',
+  'GET k',
+  'EXEC',
+  'MULTI',
+  'SET k 2',
+  'EXEC now',
+  'MULTI',
+  'SET k 2',
+  'DISCARD',
+  'MULTI',
+  'RESET',
+  'UNWATCH',
+  'ECHO "the end"',
+]
+
 const KEYS = ['a', 'b', 'c', 'p:1', 'p:2']
 const COMMANDS = [
   'SET $ #',
@@ -452,7 +518,6 @@ const COMMANDS = [
   'MSET $ # $ #',
   'TYPE $',
   'TOUCH $',
-  'SCAN 0 MATCH none',
   'OBJECT ENCODING $',
   'MULTI',
   'MULTI',
@@ -538,9 +603,24 @@ describe.skipIf(!redisAvailable())('several connections receive what redis-serve
     expect(mine).toEqual(theirs)
   })
 
-  // One before 7.2 sends some invalidations in front of replies.
+  test('a monitor is shown what runs, when it runs', async () => {
+    const lines = async (server: TestServer): Promise<string[]> => {
+      const [monitor, client] = [await server.connect(), await server.connect()]
+      try {
+        expect((await monitor.command('MONITOR')).toString()).toBe('+OK\r\n')
+        for (const line of MONITORED) client.send(`${line}\r\n`)
+        const seen: string[] = []
+        while (!seen.at(-1)?.includes('the end')) seen.push((await monitor.reply()).toString())
+        return seen.map((line) => line.replace(/^\+[\d.]+ \[(\d+) [^\]]+\]/, '[$1]'))
+      } finally {
+        await monitor.close()
+        await client.close()
+      }
+    }
+    expect(await lines(ours)).toEqual(await lines(redis))
+  })
+
   test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 39])('whatever they send: seed %i', async (seed) => {
-    if (!has72) return console.warn('random commands are not compared with a redis-server before 7.2')
     const steps = randomSteps(seed * 7919, 150)
     const [mine, theirs] = [await play(ours, steps), await play(redis, steps)]
     for (const [index, told] of theirs.entries()) expect(mine[index], `seed ${seed}, step ${index}`).toBe(told)

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { ServerGate } from '../../../src/commands/dispatcher.ts'
 import { Gate, ReplyMode, Session, SessionFlag } from '../../../src/commands/session.ts'
 import { errorReply } from '../../../src/protocol/errors.ts'
 import type { Server } from '../../../src/server/server.ts'
@@ -74,6 +75,7 @@ test('an EXEC that is refused ends the transaction and says why', () => {
     server.dispatcher.reject(call, command, errorReply('OOM command not allowed'))
     return 1
   })
+  server.dispatcher.gates |= ServerGate.PAUSED // any: admissions are asked
   expect(all(server, session, 'MULTI', 'EXEC')[1]).toBe(
     '-EXECABORT Transaction discarded because of: OOM command not allowed\r\n',
   )
