@@ -98,6 +98,34 @@ describe('DEBUG', () => {
     expect(await ask(client, 'DEBUG', 'HTSTATS', '-1')).toBe('-ERR Out of range database\r\n')
   })
 
+  test('HTSTATS-KEY, LISTPACK and QUICKLIST look into what is stored so', async () => {
+    const client = await connect(server())
+    const members = Array.from({ length: 600 }, (_, index) => `m${index}`)
+    await ask(client, 'SADD', 'set', ...members)
+    await ask(client, 'HSET', 'hash', ...members)
+    await ask(client, 'ZADD', 'zset', ...members.flatMap((member) => ['1', member]))
+    await ask(client, 'RPUSH', 'list', ...members, 'x'.repeat(9000))
+    await ask(client, 'HSET', 'small', 'field', '12')
+    for (const [key, count] of [
+      ['set', 600],
+      ['hash', 300],
+      ['zset', 600],
+    ] as const) {
+      if (key === 'hash') await ask(client, 'HSET', key, 'long', 'x'.repeat(100))
+      const text = body(await ask(client, 'DEBUG', 'HTSTATS-KEY', key, 'full'))
+      expect(text).toContain(` number of elements: ${key === 'hash' ? count + 1 : count}\n different slots: `)
+    }
+    expect(await ask(client, 'DEBUG', 'HTSTATS-KEY', 'small')).toMatch(/^-ERR The value stored .* hash table/)
+    expect(await ask(client, 'DEBUG', 'LISTPACK', 'small')).toBe('+Listpack structure printed on stdout\r\n')
+    await server().waitForLog(/\{total bytes 17\} \{num entries 2\}/)
+    expect(await ask(client, 'DEBUG', 'LISTPACK', 'set')).toBe('-ERR Not a listpack encoded object.\r\n')
+    expect(await ask(client, 'DEBUG', 'QUICKLIST', 'list')).toBe('+Quicklist structure printed on stdout\r\n')
+    await server().waitForLog(/\{node \d\} \{packed\} \{size 90\d\d\} \{count 1\}/)
+    expect(await ask(client, 'DEBUG', 'QUICKLIST', 'small')).toBe('-ERR Not a quicklist encoded object.\r\n')
+    expect(await ask(client, 'DEBUG', 'LISTPACK', 'none')).toBe('-ERR no such key\r\n')
+    expect(await ask(client, 'DEBUG', 'OBJECT', 'small')).toContain(' serializedlength:18 ')
+  })
+
   test('SET-ACTIVE-EXPIRE 0 leaves keys past their time until they are met', async () => {
     const client = await connect(server())
     await ask(client, 'FLUSHALL')

@@ -22,7 +22,7 @@ export const MAGIC = 'REDIS'
 /** Digits of the version behind the magic. */
 export const VERSION_LEN = 4
 export const VERSION_WRITTEN = 10
-/** The version of Redis 7.4. */
+/** The version of Redis 7.4, in which fields of hashes can expire. */
 export const VERSION_READ_MAX = 12
 /** Files of this version on end with a checksum. */
 export const VERSION_WITH_CHECKSUM = 5
@@ -87,6 +87,11 @@ export const RDB_HASH_EXPIRING_RC = 22
 export const RDB_HASH_LISTPACK_EX_RC = 23
 export const RDB_HASH_EXPIRING = 24
 export const RDB_HASH_LISTPACK_EX = 25
+
+/** The lowest version that knows a type. */
+export function versionOf(rdbType: number): number {
+  return rdbType >= RDB_HASH_EXPIRING_RC ? VERSION_READ_MAX : VERSION_WRITTEN
+}
 
 /** The types of values, for the operator. */
 const TYPE_NAMES: Readonly<Record<number, string>> = {

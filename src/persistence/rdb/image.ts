@@ -15,14 +15,14 @@ import type { Ref } from '../../memory/memory.ts'
 import type { LargeSink } from '../frozen.ts'
 import type { DatabaseSize, ImageSink } from '../snapshot.ts'
 import { pauseFor } from './delay.ts'
-import { MAGIC, Opcode, shownKey, VERSION_LEN, VERSION_WRITTEN } from './format.ts'
+import { MAGIC, Opcode, shownKey, VERSION_LEN, VERSION_READ_MAX, VERSION_WRITTEN } from './format.ts'
 import type { FunctionStore } from './functions.ts'
 import { AsideWriter, LargeValue } from './large-values.ts'
 import { RdbError } from './reader.ts'
 import type { ValueFormats } from './values.ts'
 import type { RdbWriter } from './writer.ts'
 
-const HEAD = fromLatin1(MAGIC + String(VERSION_WRITTEN).padStart(VERSION_LEN, '0'))
+const headOf = (version: number): Uint8Array => fromLatin1(MAGIC + String(version).padStart(VERSION_LEN, '0'))
 
 /** What is written of the use of keys. */
 export const Hint = { NONE: 0, IDLE: 1, FREQUENCY: 2 } as const
@@ -73,10 +73,16 @@ export class RdbImage implements ImageSink {
     this.options = options
   }
 
+  /** Whether there are hashes with fields that expire, which only the latest version can hold. */
+  private get hasExpiringFields(): boolean {
+    return this.keyspace.databases.some((db) => db.expiringHashes > 0)
+  }
+
   begin(sizes: readonly DatabaseSize[]): void {
     const { writer, options } = this
     this.sizes = sizes
-    writer.bytes(HEAD, 0, HEAD.length)
+    const head = headOf(this.hasExpiringFields ? VERSION_READ_MAX : VERSION_WRITTEN)
+    writer.bytes(head, 0, head.length)
     for (const [name, value] of Object.entries(options.aux)) writer.aux(name, String(value))
     for (const code of options.functions?.codes() ?? []) {
       writer.byte(Opcode.FUNCTION)

@@ -10,7 +10,7 @@ import { STRING_LEN_MAX } from '../../keyspace/strings.ts'
 import { Crc64 } from '../../lib/crc64.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
-import { Opcode, typeName, VERSION_READ_MAX, VERSION_WRITTEN } from './format.ts'
+import { Opcode, typeName, VERSION_READ_MAX, VERSION_WRITTEN, versionOf } from './format.ts'
 import { RdbError, RdbReader } from './reader.ts'
 import { hintedAccess, type ValueFormats } from './values.ts'
 import { RdbWriter, type Sink } from './writer.ts'
@@ -62,8 +62,8 @@ class PayloadSink implements Sink {
     this.len += len
   }
 
-  appendFooter(): void {
-    const footer = Uint8Array.of(VERSION_WRITTEN & 255, VERSION_WRITTEN >>> 8, 0, 0, 0, 0, 0, 0, 0, 0)
+  appendFooter(version: number): void {
+    const footer = Uint8Array.of(version & 255, version >>> 8, 0, 0, 0, 0, 0, 0, 0, 0)
     this.append(footer, VERSION_SIZE)
     checksum.reset()
     checksum.update(this.bytes, 0, this.len)
@@ -108,10 +108,11 @@ export class Payloads {
     sink.clear()
     const format = this.formats.of(this.keyspace.entries.type(entry))
     if (format === undefined) return false
-    writer.byte(format.rdbType(entry))
+    const rdbType = format.rdbType(entry)
+    writer.byte(rdbType)
     format.save(entry, writer)
     writer.flush()
-    sink.appendFooter()
+    sink.appendFooter(versionOf(rdbType))
     return true
   }
 
@@ -124,7 +125,7 @@ export class Payloads {
       writer.string(code, 0, code.length)
     }
     writer.flush()
-    sink.appendFooter()
+    sink.appendFooter(VERSION_WRITTEN)
   }
 
   /** Listpacks and intsets that were examined. */

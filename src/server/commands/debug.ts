@@ -9,8 +9,6 @@ import {
   errorReply,
   NO_APPEND_ONLY,
   NOT_INTEGER,
-  NOT_LISTPACK,
-  NOT_QUICKLIST,
   PACKED_THRESHOLD,
   RELOAD_FAILED,
   RELOAD_OPTIONS,
@@ -24,12 +22,13 @@ import { rewriteConfig } from './config.ts'
 import { protocolSample } from './debug/protocol.ts'
 import { type DebugSubcommand, FIRST, isOn, MANY } from './debug/subcommand.ts'
 import {
+  describeListpack,
   describeObject,
+  describeQuicklist,
   describeString,
   digestAll,
   digestKeys,
   populate,
-  refuseValue,
   tableStatistics,
   valueTableStatistics,
 } from './debug/values.ts'
@@ -153,7 +152,7 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
     summary: 'Gives statistics of the table at a key.',
     run: valueTableStatistics,
   },
-  LISTPACK: { args: '<key>', count: 1, summary: 'Looks into a listpack.', run: refuseValue(NOT_LISTPACK) },
+  LISTPACK: { args: '<key>', count: 1, summary: 'Writes to the log how a listpack lies.', run: describeListpack },
   LOADAOF: {
     count: [0, MANY],
     summary: 'Reads the append-only files again.',
@@ -169,7 +168,12 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
     run: populate,
   },
   PROTOCOL: { args: '<type>', count: 1, summary: 'Replies a value of this type.', run: protocolSample },
-  QUICKLIST: { args: '<key> [<0|1>]', count: [1, 2], summary: 'Looks into a list.', run: refuseValue(NOT_QUICKLIST) },
+  QUICKLIST: {
+    args: '<key> [<0|1>]',
+    count: [1, 2],
+    summary: 'Writes to the log how a long list lies.',
+    run: describeQuicklist,
+  },
   'QUICKLIST-PACKED-THRESHOLD': {
     args: '<size>',
     count: 1,

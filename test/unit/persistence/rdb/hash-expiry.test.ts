@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { HashEncoding } from '../../../../src/keyspace/entry.ts'
 import { Keyspace } from '../../../../src/keyspace/keyspace.ts'
 import { NONE } from '../../../../src/memory/memory.ts'
+import { Payloads } from '../../../../src/persistence/rdb/payload.ts'
 import { RdbError } from '../../../../src/persistence/rdb/reader.ts'
+import { ValueFormats } from '../../../../src/persistence/rdb/values.ts'
 import { bytesOf, fileOf, listpackOf, load, save, short } from './support.ts'
 
 const DUE = 4_000_000_000_000
@@ -30,6 +32,23 @@ function keyspaceWith(fields: Readonly<Record<string, readonly [value: string, d
   db.insert(entry)
   return keyspace
 }
+
+test('only what needs the latest version is written in it', () => {
+  const versionIn = (keyspace: Keyspace): string => Buffer.from(save(keyspace).slice(5, 9)).toString()
+  const payloadVersionIn = (keyspace: Keyspace): number => {
+    const payloads = new Payloads(keyspace, new ValueFormats(keyspace))
+    payloads.dump(keyspace.databases[0]!.lookup(KEY, 0, KEY.length))
+    return payloads.bytes[payloads.len - 10]!
+  }
+  const expiring = keyspaceWith({ a: ['1', DUE] })
+  expect(versionIn(expiring)).toBe('0012')
+  expect(payloadVersionIn(expiring)).toBe(12)
+  const plain = keyspaceWith({})
+  const [db, field] = [plain.databases[0]!, bytesOf('a')]
+  plain.hashes.set(db.lookup(KEY, 0, KEY.length), field, 0, 1, field, 0, 1)
+  expect(versionIn(plain)).toBe('0010')
+  expect(payloadVersionIn(plain)).toBe(10)
+})
 
 /** What a loaded keyspace has: fields with their moments, and the form. */
 function contentOf(keyspace: Keyspace): [Record<string, [string, number]>, number] {
