@@ -117,13 +117,13 @@ describe('DEBUG', () => {
     }
     expect(await ask(client, 'DEBUG', 'HTSTATS-KEY', 'small')).toMatch(/^-ERR The value stored .* hash table/)
     expect(await ask(client, 'DEBUG', 'LISTPACK', 'small')).toBe('+Listpack structure printed on stdout\r\n')
-    await server().waitForLog(/\{total bytes 17\} \{num entries 2\}/)
+    await server().waitForLog(/\{total bytes 16\} \{num entries 2\}/)
     expect(await ask(client, 'DEBUG', 'LISTPACK', 'set')).toBe('-ERR Not a listpack encoded object.\r\n')
     expect(await ask(client, 'DEBUG', 'QUICKLIST', 'list')).toBe('+Quicklist structure printed on stdout\r\n')
     await server().waitForLog(/\{node \d\} \{packed\} \{size 90\d\d\} \{count 1\}/)
     expect(await ask(client, 'DEBUG', 'QUICKLIST', 'small')).toBe('-ERR Not a quicklist encoded object.\r\n')
     expect(await ask(client, 'DEBUG', 'LISTPACK', 'none')).toBe('-ERR no such key\r\n')
-    expect(await ask(client, 'DEBUG', 'OBJECT', 'small')).toContain(' serializedlength:18 ')
+    expect(await ask(client, 'DEBUG', 'OBJECT', 'small')).toContain(' serializedlength:17 ')
   })
 
   test('SET-ACTIVE-EXPIRE 0 leaves keys past their time until they are met', async () => {
