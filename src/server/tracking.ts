@@ -25,9 +25,9 @@ import {
   brokenRedirect,
   CHANNEL_HEAD,
   messageOf,
+  messageOfOne,
   NULL_RESP2,
   NULL_RESP3,
-  oneName,
   PUSH_HEAD,
 } from '../tracking/messages.ts'
 import { ALL, NameList } from '../tracking/name-list.ts'
@@ -61,7 +61,11 @@ export class Tracking implements ChangeListener {
   /** What the running command has changed of what its own client has read. */
   private readonly held = new NameList()
   private heldFor: Connection | null = null
-  // The message under way, by how it is sent; so that it is encoded once.
+  /** What is being told: a name in bytes, or names as an array. And as it is sent, either way: encoded once. */
+  private bytes: Uint8Array = NULL_RESP2
+  private pos = 0
+  private len = 0
+  private array: Uint8Array | null = null
   private pushMessage: Uint8Array | null = null
   private channelMessage: Uint8Array | null = null
 
@@ -202,7 +206,7 @@ export class Tracking implements ChangeListener {
   keyChanged(_db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
     if (event === Event.MISS || event === Event.NEW) return
     if (this.broadcast.prefixCount > 0) {
-      const isNobodys = event === Event.EXPIRED || event === Event.EVICTED
+      const isNobodys = event === Event.EXPIRED || event === Event.EVICTED || event === Event.HEXPIRED
       const changer = isNobodys ? NOBODY : (this.current?.id ?? NOBODY)
       if (this.broadcast.note(bytes, pos, len, changer)) setImmediate(() => this.tellBroadcast())
     }
@@ -215,10 +219,8 @@ export class Tracking implements ChangeListener {
   /** Tells the clients that have read a key, and forgets it. The bytes may be the name's own. */
   private invalidate(name: Ref, bytes: Uint8Array, pos: number, len: number): void {
     const names = this.names!
-    let array: Uint8Array | null = null
-    this.pushMessage = null
-    this.channelMessage = null
     const { current } = this
+    this.prepare(bytes, pos, len)
     for (let slot = 0; slot < names.count(name); slot++) {
       const connection = this.connections.get(names.idAt(name, slot))
       if (connection === undefined) continue
@@ -229,10 +231,10 @@ export class Tracking implements ChangeListener {
         this.hold(connection).add(bytes, pos, len)
         continue
       }
-      array ??= oneName(bytes, pos, len)
-      this.tell(connection, client, array)
+      this.tell(connection, client)
       if (isCurrent) connection.releasePushes() // no reply of this command is under way yet
     }
+    this.bytes = NULL_RESP2 // nobody's memory is held on to
     names.removeName(this.root, name)
     if (this.connections.size === 0) this.update()
   }
@@ -266,9 +268,8 @@ export class Tracking implements ChangeListener {
   private tellAll(connection: Connection): void {
     const { session } = connection
     if (session.tracking === null) return
-    this.pushMessage = null
-    this.channelMessage = null
-    this.tell(connection, session.tracking, session.version === 3 ? NULL_RESP3 : NULL_RESP2)
+    this.prepareArray(session.version === 3 ? NULL_RESP3 : NULL_RESP2)
+    this.tell(connection, session.tracking)
   }
 
   /** The command has ended: its client is told what it changed itself. */
@@ -280,30 +281,45 @@ export class Tracking implements ChangeListener {
     while (connection !== null && client !== null && held.next()) {
       if (held.len === ALL) this.tellAll(connection)
       else {
-        this.pushMessage = null
-        this.channelMessage = null
-        this.tell(connection, client, oneName(held.bytes, held.pos, held.len))
+        this.prepare(held.bytes, held.pos, held.len)
+        this.tell(connection, client)
       }
     }
     held.clear()
   }
 
   private tellBroadcast(): void {
-    let names: Uint8Array | null = null
     this.broadcast.deliver((client, array) => {
-      if (array !== names) {
-        this.pushMessage = null
-        this.channelMessage = null
-        names = array
-      }
+      if (array !== this.array) this.prepareArray(array)
       const connection = this.connections.get(client.id | 0)
-      if (connection !== undefined) this.tell(connection, client, array)
+      if (connection !== undefined) this.tell(connection, client)
     })
+    this.array = null
   }
 
-  /** Sends names to a client, or to the one that is told for it. A RESP2 client can be told nothing but as a subscriber
+  /** What is told from now on. */
+  private prepare(bytes: Uint8Array, pos: number, len: number): void {
+    this.bytes = bytes
+    this.pos = pos
+    this.len = len
+    this.array = null
+    this.pushMessage = null
+    this.channelMessage = null
+  }
+
+  private prepareArray(array: Uint8Array): void {
+    this.array = array
+    this.pushMessage = null
+    this.channelMessage = null
+  }
+
+  private encode(head: Uint8Array): Uint8Array {
+    return this.array === null ? messageOfOne(head, this.bytes, this.pos, this.len) : messageOf(head, this.array)
+  }
+
+  /** Sends what was prepared to a client, or to the one that is told for it. A RESP2 client can be told nothing but as a subscriber
    *  for another one. */
-  private tell(connection: Connection, client: TrackedClient, names: Uint8Array): void {
+  private tell(connection: Connection, client: TrackedClient): void {
     let target = connection
     if (client.redirect !== 0) {
       const redirected = this.server.connections.get(client.redirect)
@@ -315,10 +331,10 @@ export class Tracking implements ChangeListener {
       target = redirected
     }
     if (target.session.version === 3) {
-      this.pushMessage ??= messageOf(PUSH_HEAD, names)
+      this.pushMessage ??= this.encode(PUSH_HEAD)
       target.push(this.pushMessage)
     } else if (client.redirect !== 0 && clientTypeOf(target.session) === ClientType.PUBSUB) {
-      this.channelMessage ??= messageOf(CHANNEL_HEAD, names)
+      this.channelMessage ??= this.encode(CHANNEL_HEAD)
       target.push(this.channelMessage)
     }
   }

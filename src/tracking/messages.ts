@@ -4,14 +4,15 @@
  *   redirected to a RESP2 subscriber  * 3   message   __redis__:invalidate    names
  *
  * Names are an array, or null for all of them. Each is encoded once, however many clients are told. */
-import { fromLatin1 } from '../lib/bytes.ts'
-import { writeInt64 } from '../lib/int64.ts'
+import { copyBytes, fromLatin1 } from '../lib/bytes.ts'
+import { int64Length, writeInt64 } from '../lib/int64.ts'
 
 const CR = 13
 const LF = 10
 const STAR = 42
 const DOLLAR = 36
 const HEADER_MAX = 24
+const ONE = fromLatin1('*1\r\n$')
 
 export const PUSH_HEAD = fromLatin1('>2\r\n$10\r\ninvalidate\r\n')
 export const CHANNEL_HEAD = fromLatin1('*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n')
@@ -68,9 +69,17 @@ export function messageOf(head: Uint8Array, names: Uint8Array): Uint8Array {
   return message
 }
 
-/** One name as an array. */
-export function oneName(bytes: Uint8Array, pos: number, len: number): Uint8Array {
-  const writer = new NamesWriter(1, NamesWriter.sizeOf(len))
-  writer.add(bytes, pos, len)
-  return writer.take()
+/** A message of this head and an array of one name: nearly all are. One array is made, of the exact size. */
+export function messageOfOne(head: Uint8Array, bytes: Uint8Array, pos: number, len: number): Uint8Array {
+  const lengthEnd = head.length + ONE.length + int64Length(len)
+  const message = new Uint8Array(lengthEnd + 2 + len + 2)
+  copyBytes(head, 0, message, 0, head.length)
+  copyBytes(ONE, 0, message, head.length, ONE.length)
+  writeInt64(len, message, head.length + ONE.length)
+  message[lengthEnd] = CR
+  message[lengthEnd + 1] = LF
+  copyBytes(bytes, pos, message, lengthEnd + 2, len)
+  message[lengthEnd + 2 + len] = CR
+  message[lengthEnd + 3 + len] = LF
+  return message
 }
