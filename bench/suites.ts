@@ -9,6 +9,7 @@ import { gcSuite } from './gc.ts'
 import { heapSuite } from './heap.ts'
 import { fillKeys, keyOf, runLoad } from './load.ts'
 import { measureMemory, memorySuite, memoryTable, STRING_SHAPE } from './memory.ts'
+import { pubsubSuite } from './pubsub.ts'
 import type { Server } from './servers.ts'
 import type { Suite } from './suite.ts'
 import { measure, type ThroughputTest } from './throughput.ts'
@@ -67,6 +68,7 @@ export const SUITES: readonly Suite[] = [
   gcSuite,
   decoderSuite,
   transactionsSuite,
+  pubsubSuite,
 ]
 
 function values(
