@@ -49,7 +49,11 @@ const toChannel = (count: number, publishers: number, pipeline: number): Test =>
 })
 
 const patterns = (pattern: (index: number) => string): string[] => Array.from({ length: 1000 }, (_, at) => pattern(at))
-const matching = patterns((index) => `news:500:${'?'.repeat(index % 7)}*${'*'.repeat(Math.floor(index / 7))}`)
+/** Each with other letters of the channel's name left open. */
+const matching = patterns((index) => {
+  const letters = [...CHANNEL].slice(0, 10).map((letter, at) => ((index >> at) & 1 ? '?' : letter))
+  return `${letters.join('')}*`
+})
 
 const TESTS: readonly Test[] = [
   toChannel(1, 50, 1),

@@ -32,7 +32,8 @@ export class ReplyBuffer {
   /** How many hold a part of it; 0: it is one owner's. */
   users = 0
   private readonly views: (Buffer | undefined)[] = []
-  // The last view of a part, which clients that are sent the same have one after the other.
+  // The part last asked for, and its view if it was asked for twice: clients that are sent the same have it one after
+  // the other.
   private partFrom = -1
   private partTo = -1
   private part: Buffer | null = null
@@ -60,14 +61,16 @@ export class ReplyBuffer {
     return view
   }
 
-  /** The bytes [from, to). */
-  range(from: number, to: number): Buffer {
+  /** The bytes [from, to), or null where copying them is cheaper than a view of them. */
+  range(from: number, to: number): Buffer | null {
     if (from === 0 && to < VIEWS_MAX) return this.beginning(to)
-    if (from !== this.partFrom || to !== this.partTo || this.part === null) {
-      this.part = this.buffer.subarray(from, to)
+    if (from !== this.partFrom || to !== this.partTo) {
       this.partFrom = from
       this.partTo = to
+      this.part = null
+      if (to - from < VIEWS_MAX) return null
     }
+    this.part ??= this.buffer.subarray(from, to)
     return this.part
   }
 }

@@ -9,13 +9,15 @@
  * a client that does not read it keeps no more memory than it is charged for. */
 import { dropBuffer, type ReplyBuffer, takeBuffer } from './reply-buffer.ts'
 
-/** Room for the messages of a turn. */
-const SHARED_SIZE = 64 * 1024
+/** Room for the messages of a turn, at first and at most. */
+const SIZE_MIN = 64 * 1024
+const SIZE_MAX = 1024 * 1024
 /** Longer messages get a buffer of their own. */
 const GATHERED_MAX = 8 * 1024
 
 export class SharedBuffers {
   private current: ReplyBuffer | null = null
+  private size = SIZE_MIN
   /** A long message's buffer, of which the writer is a user until the next message. */
   private long: ReplyBuffer | null = null
 
@@ -35,8 +37,9 @@ export class SharedBuffers {
       if (current.users === 1) current.len = 0
       if (current.len + size <= current.bytes.length) return current
       dropBuffer(current)
+      this.size = Math.min(4 * this.size, SIZE_MAX)
     }
-    this.current = take(SHARED_SIZE)
+    this.current = take(this.size)
     return this.current
   }
 }

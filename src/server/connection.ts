@@ -440,12 +440,12 @@ export class Connection {
       output.first = null
       this.writeBuffer(first, first.view())
     } else if (shared !== null) {
-      output.shared = null
-      this.writeBuffer(shared, shared.range(output.from, output.to))
+      const buffer = output.takeShared(shared)
+      this.writeBuffer(buffer, output.view)
     }
     for (const piece of more) {
       if (piece instanceof ReplyBuffer) this.writeBuffer(piece, piece.view())
-      else if (piece instanceof SharedRange) this.writeBuffer(piece.buffer, piece.buffer.range(piece.from, piece.to))
+      else if (piece instanceof SharedRange) this.writeBuffer(piece.buffer, piece.view())
       else this.write(piece, null)
     }
   }

@@ -2,8 +2,11 @@
  *
  *   one of   nothing
  *            one reply buffer                        first
- *            one range of a shared buffer            shared, from, to      (messages to many: shared-buffers.ts)
+ *            ranges of one shared buffer             shared; the last is [from, to), those before it in `ranges`
  *            more than that                          first, then `more`
+ *
+ * (Shared buffers hold messages to many: protocol/shared-buffers.ts. Most have one range, that grows; where others were
+ * sent something in between there are several, which are brought together when they are sent.)
  *
  * Nearly always it is one of the first three, which costs no object. Little things that come behind others are copied
  * behind them, so that a turn's output is one write; what is long stays where it is. Memory that a client who does not
@@ -15,6 +18,9 @@ import { dropBuffer, giveBuffer, ReplyBuffer, takeBuffer } from '../protocol/rep
 const COPIED_MAX = 4096
 /** Room for what is gathered from a client that does not read, when a small buffer was not enough. */
 const GATHER_SIZE = 64 * 1024
+/** Room for ranges that is kept from turn to turn. */
+const RANGES_KEPT = 64
+const NOTHING = new Uint8Array(0)
 /** A range that takes up less than this part of its shared buffer does not keep it. */
 const PART_MIN = 1 / 4
 
@@ -29,6 +35,10 @@ export class SharedRange {
     this.from = from
     this.to = to
   }
+
+  view(): Uint8Array {
+    return this.buffer.range(this.from, this.to) ?? this.buffer.buffer.subarray(this.from, this.to)
+  }
 }
 
 export type Piece = ReplyBuffer | SharedRange | Uint8Array
@@ -37,19 +47,23 @@ export class Output {
   /** Bytes that wait, and those of them that are not in a reply buffer. */
   size = 0
   plain = 0
+  /** What `takeShared` found. */
+  view: Uint8Array = NOTHING
   first: ReplyBuffer | null = null
   shared: ReplyBuffer | null = null
   from = 0
   to = 0
+  private readonly ranges: number[] = []
+  private rangesLen = 0
   private more: Piece[] = []
 
   get isEmpty(): boolean {
     return this.size === 0
   }
 
-  /** How many writes it would take. */
+  /** Pieces of memory. */
   get count(): number {
-    return (this.first === null && this.shared === null ? 0 : 1) + this.more.length
+    return (this.first === null && this.shared === null ? 0 : 1 + this.rangesLen / 2) + this.more.length
   }
 
   /** Adds a reply. */
@@ -85,13 +99,54 @@ export class Output {
       this.shared = buffer
       this.from = from
       this.to = to
-    } else if (this.shared === buffer && this.to === from) this.to = to
-    else if (len <= COPIED_MAX) this.append(buffer.bytes, from, len)
+    } else if (this.shared === buffer) {
+      if (this.to !== from) {
+        this.keepRange()
+        this.from = from
+      }
+      this.to = to
+    } else if (len <= COPIED_MAX) this.append(buffer.bytes, from, len)
     else {
       this.settle()
       this.addRange(buffer, from, to)
     }
     this.size += len
+  }
+
+  private keepRange(): void {
+    if (this.rangesLen === this.ranges.length) this.ranges.push(0, 0)
+    this.ranges[this.rangesLen++] = this.from
+    this.ranges[this.rangesLen++] = this.to
+  }
+
+  /** The ranges of `shared` in one buffer, or its only one as it is if a view of that is there. The buffer is to be
+   *  dropped when it has been sent, `view` is what to send; `shared` is not any more. */
+  takeShared(shared: ReplyBuffer): ReplyBuffer {
+    const { from, to, ranges, rangesLen } = this
+    this.shared = null
+    if (rangesLen === 0) {
+      const view = shared.range(from, to)
+      if (view !== null) {
+        this.view = view
+        return shared
+      }
+    }
+    let size = to - from
+    for (let index = 0; index < rangesLen; index += 2) size += ranges[index + 1]! - ranges[index]!
+    const gathered = takeBuffer(size)
+    let at = 0
+    for (let index = 0; index < rangesLen; index += 2) {
+      const len = ranges[index + 1]! - ranges[index]!
+      copyBytes(shared.bytes, ranges[index]!, gathered.bytes, at, len)
+      at += len
+    }
+    copyBytes(shared.bytes, from, gathered.bytes, at, to - from)
+    this.rangesLen = 0
+    if (ranges.length > RANGES_KEPT) ranges.length = 0
+    dropBuffer(shared)
+    gathered.len = size
+    this.view = gathered.view()
+    return gathered
   }
 
   private addRange(buffer: ReplyBuffer, from: number, to: number): void {
@@ -128,7 +183,10 @@ export class Output {
   settle(): void {
     const { shared, from, to } = this
     if (shared === null) return
+    const { ranges, rangesLen } = this
     this.shared = null
+    this.rangesLen = 0
+    for (let index = 0; index < rangesLen; index += 2) this.addRange(shared, ranges[index]!, ranges[index + 1]!)
     this.addRange(shared, from, to)
     dropBuffer(shared)
   }
@@ -151,6 +209,7 @@ export class Output {
     }
     this.first = null
     this.shared = null
+    this.rangesLen = 0
     this.more = []
     this.size = 0
     this.plain = 0
