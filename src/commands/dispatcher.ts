@@ -82,6 +82,7 @@ export interface DispatchObserver {
 const MARK = 0
 const START = 1
 const SERIES = 2
+const NESTED = 3
 
 const GROUPED_FLAGS = Flag.FAST | Flag.QUICK
 /** Commands that are timed together, at most. */
@@ -102,9 +103,9 @@ export class Dispatcher {
   observer: DispatchObserver | null = null
   transactions: TransactionQueue | null = null
   /** MARK: when the last command of this turn ended; START: when the run of commands began; SERIES: when the last one
-   *  of a series ended; milliseconds of `performance.now()`. In a typed array: as fields they would cost a new heap
-   *  number each time they are set. */
-  private readonly times = new Float64Array(3)
+   *  of a series ended; milliseconds of `performance.now()`. NESTED: microseconds that nested commands took in all.
+   *  In a typed array: as fields they would cost a new heap number each time they are set. */
+  private readonly times = new Float64Array(4)
   private grouping = false
   /** Ids of the commands that have run since the last lap. */
   private readonly group = new Int32Array(GROUP_MAX)
@@ -194,6 +195,7 @@ export class Dispatcher {
   resetStatistics(): void {
     this.statistics.reset()
     this.times[START] = this.times[MARK]!
+    this.times[NESTED] = 0
     this.runFirst = 0
     this.runMaxMs = 0
     this.runMaxCommands = 0
@@ -233,7 +235,7 @@ export class Dispatcher {
     this.depth++
     this.perform(call, command)
     this.depth--
-    this.book(call, command, (performance.now() - start) * 1000)
+    this.bookNested(call, command, (performance.now() - start) * 1000)
     call.reply.errors = errors
   }
 
@@ -250,21 +252,21 @@ export class Dispatcher {
     const errors = call.reply.errors
     const written = call.reply.length
     if (!this.grouping || (command.flags & GROUPED_FLAGS) === 0) {
-      if (this.groupCount > 0) this.bookGroup(call, this.lap(SERIES))
+      if (this.groupCount > 0) this.bookNestedGroup(call)
       const { grouping } = this
       this.grouping = false // what the command runs itself is timed for itself
       this.perform(call, command)
       this.grouping = grouping
-      this.book(call, command, this.lap(SERIES))
+      this.bookNested(call, command, this.lap(SERIES))
     } else {
       this.perform(call, command)
-      if (this.joinGroup(call, command, written)) this.bookGroup(call, this.lap(SERIES))
+      if (this.joinGroup(call, command, written)) this.bookNestedGroup(call)
     }
     call.reply.errors = errors
   }
 
   endSeries(call: Call): void {
-    if (this.groupCount > 0) this.bookGroup(call, this.lap(SERIES))
+    if (this.groupCount > 0) this.bookNestedGroup(call)
     this.grouping = false
     this.depth--
   }
@@ -287,6 +289,22 @@ export class Dispatcher {
     if ((this.gates & ServerGate.INVALIDATIONS_HELD) !== 0) this.onInvalidationsHeld?.()
     if ((this.gates & ServerGate.PUSHES_HELD) !== 0) this.onPushesHeld?.()
     if ((this.gates & ServerGate.KEYS_READY) !== 0) this.onKeysReady?.(call)
+  }
+
+  private bookNested(call: Call, command: Command, durationUs: number): void {
+    this.times[NESTED]! += durationUs
+    this.book(call, command, durationUs)
+  }
+
+  private bookNestedGroup(call: Call): void {
+    const totalUs = this.lap(SERIES)
+    this.times[NESTED]! += totalUs
+    this.bookGroup(call, totalUs)
+  }
+
+  /** Microseconds that commands took, each counted once, nested ones as part of the command around them. */
+  get commandsUs(): number {
+    return this.statistics.duration.reduce((sum, us) => sum + us, 0) - this.times[NESTED]!
   }
 
   private book(call: Call, command: Command, durationUs: number): void {

@@ -317,8 +317,8 @@ export class Tracking implements ChangeListener {
     return this.array === null ? messageOfOne(head, this.bytes, this.pos, this.len) : messageOf(head, this.array)
   }
 
-  /** Sends what was prepared to a client, or to the one that is told for it. A RESP2 client can be told nothing but as a subscriber
-   *  for another one. */
+  /** Sends what was prepared to a client, or to the one that is told for it. A RESP2 client can be told nothing but as
+   *  a subscriber for another one. */
   private tell(connection: Connection, client: TrackedClient): void {
     let target = connection
     if (client.redirect !== 0) {

@@ -128,6 +128,7 @@ test('a nested command is timed for itself, and the outer one includes it', () =
   expect(booked(server, 'hset').us).toBeGreaterThanOrEqual(2000)
   expect(booked(server, 'ping').us - booked(server, 'hset').us).toBe(5000)
   expect(server.dispatcher.statistics.totalCalls).toBe(2)
+  expect(Math.round(server.dispatcher.commandsUs)).toBe(booked(server, 'ping').us)
 })
 
 test('an error of a nested command is counted once, for the command that made it', () => {

@@ -74,7 +74,7 @@ function loop({ stats, vitals, dispatcher, authentication, payloads }: Server): 
     reply_buffer_expands: 0,
     eventloop_cycles: vitals.loop.cycles,
     eventloop_duration_sum: vitals.loop.activeUs,
-    eventloop_duration_cmd_sum: Math.trunc(dispatcher.statistics.duration.reduce((sum, us) => sum + us, 0)),
+    eventloop_duration_cmd_sum: Math.trunc(dispatcher.commandsUs),
     instantaneous_eventloop_cycles_per_sec: vitals.rates.loopCyclesPerSecond,
     instantaneous_eventloop_duration_usec: vitals.rates.loopCycleUs,
     acl_access_denied_auth: authentication.failures,
