@@ -59,6 +59,10 @@ export class BackgroundSave {
     const { server, persistence } = this
     const { keyspace, log, snapshots, config } = server
     if (snapshots.busy) return false
+    if (!server.directoryLock.mayWrite()) {
+      this.failed('The data belongs to another server.')
+      return false
+    }
     this.lastTry = unixTime()
     persistence.saves++
     const name = `temp-${process.pid}.${++this.count}.rdb`

@@ -73,7 +73,8 @@ export class Persistence {
 
   /** Writes all data to the file. False, having logged why, if that failed: the old file is still there then. */
   save(): boolean {
-    const { keyspace, log } = this.server
+    const { keyspace, log, directoryLock } = this.server
+    if (!directoryLock.mayWrite()) return false
     const failure = this.replace(this.replacement(this.temporaryName))
     if (failure !== undefined) {
       log.warn(failure)

@@ -70,6 +70,7 @@ import { lettersOf } from './config/events.ts'
 import { Connection, type Wire } from './connection.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
+import { DirectoryLock } from './directory-lock.ts'
 import { followEncodingLimits } from './encoding-limits.ts'
 import { Eviction } from './eviction.ts'
 import { REQUEST_SIZE_MAX } from './input.ts'
@@ -141,6 +142,7 @@ export class Server {
   readonly formats: ValueFormats
   readonly payloads: Payloads
   readonly loading: Loading
+  readonly directoryLock: DirectoryLock
   readonly snapshots: Snapshots
   readonly persistence: Persistence
   readonly appendOnly: AppendOnly
@@ -216,6 +218,7 @@ export class Server {
     this.background.activity = () => this.dispatcher.statistics.totalCalls
     this.snapshots = new Snapshots(this)
     this.loading = new Loading(this)
+    this.directoryLock = new DirectoryLock(this)
     this.persistence = new Persistence(this)
     this.appendOnly = new AppendOnly(this)
     this.shutdown = new Shutdown(this)
@@ -364,7 +367,11 @@ export class Server {
   /** Loads the data, and starts the cron; false after logging why that could not be. Clients are told meanwhile that
    *  they must wait. */
   async restore(): Promise<boolean> {
-    if (!(await this.persistence.restore())) return false
+    if (!(await this.directoryLock.begin())) return false
+    if (!(await this.persistence.restore())) {
+      this.directoryLock.release()
+      return false
+    }
     this.cron.start()
     return true
   }
@@ -420,6 +427,7 @@ export class Server {
     this.cron.stop()
     this.appendOnly.close()
     this.persistence.close()
+    this.directoryLock.release()
     this.vitals.close()
     this.waiting.close()
     this.blocking.close()

@@ -61,6 +61,7 @@ export class Shutdown {
     }
     if (this.server.loading.active) {
       log.warn('Received shutdown signal during loading, exiting now.')
+      this.server.directoryLock.release()
       return exit(0)
     }
     log.warn(`Received ${signal} scheduling shutdown...`)

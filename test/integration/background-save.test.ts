@@ -79,7 +79,7 @@ test('FLUSHALL ends a save, and saves the empty data if there are save points', 
   await ask(client, 'CONFIG', 'SET', 'save', '900 1000000')
   await ask(client, 'SET', 'key', 'value')
   await ask(client, 'FLUSHALL')
-  expect(readdirSync(dir)).toEqual(['dump.rdb'])
+  expect(existsSync(join(dir, 'dump.rdb'))).toBe(true)
   await ask(client, 'SET', 'key', 'value')
   expect(await ask(client, 'BGSAVE')).toBe(STARTED)
   await ended(client)
