@@ -7,9 +7,9 @@
  *   another one (a container)      he lives if he keeps touching the file, as he does every second
  *
  * So a lock that outlived its holder (kill -9, a crash, power gone) is in nobody's way: within a machine that is seen
- * at once, and elsewhere within seconds. What it cannot do: keep off a redis-server, which knows of no locks; see a holder
- * in another container who is stopped (SIGSTOP) or busy for longer than that; or decide between two servers that find
- * an old lock in the same instant, of which the later one stays. */
+ * at once, and elsewhere within seconds. What it cannot do: keep off a redis-server, which knows of no locks; see a
+ * holder in another container who is stopped (SIGSTOP) or busy for longer than that; or decide between two servers that
+ * find an old lock in the same instant, of which the later one stays. */
 import * as nodeFs from 'node:fs'
 import { hostname } from 'node:os'
 import { isSystemError } from './rdb/files.ts'
