@@ -10,7 +10,8 @@ import { Admission, ServerGate } from '../commands/dispatcher.ts'
 import { BackgroundFile } from '../persistence/background-file.ts'
 import { type FileFailure, isSystemError } from '../persistence/rdb/files.ts'
 import type { RdbImage } from '../persistence/rdb/image.ts'
-import { MISCONF } from '../protocol/errors.ts'
+import { type ErrorReply, MISCONF } from '../protocol/errors.ts'
+import type { AppendOnly } from './append-only/append-only.ts'
 import type { Persistence } from './persistence.ts'
 import type { Server } from './server.ts'
 import { unixTime } from './unix-time.ts'
@@ -181,9 +182,16 @@ export class BackgroundSave {
     return !this.ok && this.persistence.hasSavePoints && this.server.config.bool('stop-writes-on-bgsave-error')
   }
 
-  private judge(): void {
+  /** Why writes are refused, if they are. */
+  private get refusal(): ErrorReply | null {
+    // It is made after this.
+    const appendOnly: AppendOnly | undefined = this.server.appendOnly
+    return this.refusesWrites ? MISCONF : (appendOnly?.refusal ?? null)
+  }
+
+  judge(): void {
     const { dispatcher } = this.server
-    if (this.refusesWrites) dispatcher.gates |= ServerGate.MISCONF
+    if (this.refusal !== null) dispatcher.gates |= ServerGate.MISCONF
     else dispatcher.gates &= ~ServerGate.MISCONF
   }
 
@@ -193,7 +201,7 @@ export class BackgroundSave {
     if ((dispatcher.gates & ServerGate.MISCONF) === 0) return Admission.RUN
     const flags = command.name === 'exec' ? call.session.queuedFlags : command.flags
     if ((flags & Flag.WRITE) === 0 && command.name !== 'ping') return Admission.RUN
-    dispatcher.reject(call, command, MISCONF)
+    dispatcher.reject(call, command, this.refusal ?? MISCONF)
     return Admission.ANSWERED
   }
 

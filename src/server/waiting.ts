@@ -11,8 +11,10 @@ import type { Server } from './server.ts'
 interface Wait {
   readonly connection: Connection
   readonly command: Command
-  /** What the client is answered when its time is up. */
-  readonly answer: Uint8Array
+  /** What the client is answered when its time is up, or what it waits for has come. */
+  readonly answer: () => Uint8Array
+  /** Whether that has come, or why it cannot come any more; null: it never does. */
+  readonly judge: (() => boolean | ErrorReply) | null
   /** Unix time in milliseconds; 0: it waits for ever. */
   readonly end: number
   /** CLIENT REPLY was not ON: it gets no answer. */
@@ -44,14 +46,15 @@ export class Waiting {
     return count
   }
 
-  /** Makes the caller wait until `end` (Unix time in milliseconds, 0 for ever), and then answers. */
-  begin(call: Call, end: number, answer: Uint8Array): void {
+  /** Makes the caller wait until `end` (Unix time in milliseconds, 0 for ever), or until `judge`, which is asked by
+   *  `check`, says so; and then answers. */
+  begin(call: Call, end: number, answer: () => Uint8Array, judge: Wait['judge'] = null): void {
     const connection = this.server.connections.get(call.session.id)
     const { command } = call
     // Nobody to wait: a script, a program.
-    if (connection === undefined || command === null) return call.reply.raw(answer)
+    if (connection === undefined || command === null) return call.reply.raw(answer())
     const silent = call.session.replyMode !== ReplyMode.ON
-    const wait: Wait = { connection, command, answer, end, silent, timer: undefined }
+    const wait: Wait = { connection, command, answer, judge, end, silent, timer: undefined }
     call.session.blocked = true
     this.waits.set(call.session.id, wait)
     if (end > 0) this.watch(wait)
@@ -69,9 +72,18 @@ export class Waiting {
     if (wait === undefined) return false
     this.forget(connection)
     this.book(wait, error)
-    if (!wait.silent) connection.send(error?.bytes ?? wait.answer)
+    if (!wait.silent) connection.send(error?.bytes ?? wait.answer())
     connection.resume()
     return true
+  }
+
+  /** Ends the waits for what has come, or cannot come any more. */
+  check(): void {
+    for (const { connection, judge } of this.waits.values()) {
+      const verdict = judge?.()
+      if (verdict === true) this.unblock(connection)
+      else if (verdict !== undefined && verdict !== false) this.unblock(connection, verdict)
+    }
   }
 
   /** Counts the command, which the dispatcher did not when it began to wait. Waiting is no work. */

@@ -33,6 +33,8 @@ export interface WriterHost {
   took(event: string, ms: number): void
   /** Data is being saved or rewritten in the background. */
   readonly isSaving: boolean
+  /** `trouble` is another now. */
+  troubleChanged(): void
   /** All that had been appended before `position` is on disk. */
   synced(position: number): void
 }
@@ -57,10 +59,9 @@ export class AofWriter {
   sparesRewrites = false
   /** DEBUG AOF-FLUSH-SLEEP: milliseconds to wait before each write. */
   delayMs = 0
-  /** Why the last write failed; null if it did not. */
-  writeError: NodeJS.ErrnoException | null = null
-  /** Why the last sync in the background failed. */
-  syncError: NodeJS.ErrnoException | null = null
+  /** Why the last write failed, and the last sync in the background; null if they did not. */
+  private writeError: NodeJS.ErrnoException | null = null
+  private syncError: NodeJS.ErrnoException | null = null
   /** Bytes of the file that is written to. */
   size = 0
   /** Bytes written to all files so far; those that are on disk. */
@@ -84,6 +85,21 @@ export class AofWriter {
     this.host = host
   }
 
+  /** Why what is appended does not get to the disk; null if it does. */
+  get trouble(): NodeJS.ErrnoException | null {
+    return this.writeError ?? this.syncError
+  }
+  get writeFails(): boolean {
+    return this.writeError !== null
+  }
+
+  private setErrors(writeError: NodeJS.ErrnoException | null, syncError: NodeJS.ErrnoException | null): void {
+    const before = this.trouble
+    this.writeError = writeError
+    this.syncError = syncError
+    if (this.trouble !== before) this.host.troubleChanged()
+  }
+
   get isOpen(): boolean {
     return this.fd >= 0
   }
@@ -91,11 +107,6 @@ export class AofWriter {
   /** Where what is appended next will stand, counted over all files. */
   get position(): number {
     return this.written + this.buffer.length
-  }
-
-  /** Whether all that has been appended is on disk. */
-  get isSynced(): boolean {
-    return this.syncedTo >= this.position
   }
 
   /** Syncs that are under way or wait to be. */
@@ -128,7 +139,7 @@ export class AofWriter {
     if (this.jobs.length > 0) this.addJob({ fd, position: this.written, close: true })
     else this.fs.closeSync(fd)
     this.buffer.clear()
-    this.writeError = null
+    this.setErrors(null, this.syncError)
     this.postponedSince = 0
   }
 
@@ -149,8 +160,7 @@ export class AofWriter {
   forgive(): void {
     if (this.syncError !== null) this.host.warn('AOF reopen, just ignore the AOF fsync error in bio job')
     if (this.writeError !== null) this.host.warn('AOF reopen, just ignore the last error.')
-    this.syncError = null
-    this.writeError = null
+    this.setErrors(null, null)
   }
 
   /** Writes what waits, and syncs as the policy says. False if the server must end. `force`: does not wait for a sync
@@ -195,7 +205,7 @@ export class AofWriter {
     if (error !== null) return this.fail(error, done, wanted, seconds)
     if (this.writeError !== null) {
       host.info('AOF write error looks solved, Redis can write again.')
-      this.writeError = null
+      this.setErrors(null, this.syncError)
     }
     this.account(done)
     return true
@@ -248,7 +258,7 @@ export class AofWriter {
       host.fatal("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
       return false
     }
-    this.writeError = error
+    this.setErrors(error, this.syncError)
     if (left > 0) this.account(left)
     return false
   }
@@ -319,11 +329,11 @@ export class AofWriter {
 
   private endJob(job: SyncJob, error: NodeJS.ErrnoException | null): void {
     if (error === null) {
-      this.syncError = null
+      this.setErrors(this.writeError, null)
       this.noteSynced(job.position)
     } else if (error.code !== 'EBADF' && error.code !== 'EINVAL') {
       if (this.syncError === null) this.host.warn(`Fail to fsync the AOF file: ${this.host.describe(error)}`)
-      this.syncError = error
+      this.setErrors(this.writeError, error)
     }
     if (job.close) this.fs.closeSync(job.fd)
     this.jobs.shift()

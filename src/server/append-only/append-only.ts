@@ -12,7 +12,8 @@ import * as nodeFs from 'node:fs'
 import type { EffectListener } from '../../commands/effects.ts'
 import { Manifest } from '../../persistence/aof/manifest.ts'
 import { AofWriter, type SyncPolicy, type WriterHost } from '../../persistence/aof/writer.ts'
-import { errorText, toText } from '../config/text.ts'
+import { type ErrorReply, errorReply } from '../../protocol/errors.ts'
+import { errorText, toByteString, toText } from '../config/text.ts'
 import type { Steps } from '../loading.ts'
 import type { Server } from '../server.ts'
 import { AofDirectory, type AofFileSystem, Persisted } from './directory.ts'
@@ -32,6 +33,8 @@ export class AppendOnly implements EffectListener, WriterHost {
   private failed = false
   private lastRetry = 0
   readonly rewrite: AofRewrite
+  /** What clients are told who want to write while that cannot be kept; null while it can. */
+  refusal: ErrorReply | null = null
   private readonly server: Server
 
   constructor(server: Server, fs: AofFileSystem = nodeFs) {
@@ -100,6 +103,17 @@ export class AppendOnly implements EffectListener, WriterHost {
     return this.writer.buffer.length > 0
   }
 
+  /** Where what is done next will stand in the log. */
+  get position(): number {
+    this.server.dispatcher.effects.settle()
+    return this.writer.position
+  }
+
+  /** Whether all before a position is on disk. */
+  hasSynced(position: number): boolean {
+    return this.state === AofState.ON && this.writer.syncedTo >= position
+  }
+
   /** Sees to it that replies may leave; false if they must not: then the server is about to end. */
   beforeSending(): boolean {
     if (this.state === AofState.OFF) return true
@@ -119,7 +133,7 @@ export class AppendOnly implements EffectListener, WriterHost {
     if (this.state === AofState.OFF) return
     this.server.dispatcher.effects.settle()
     const seconds = Math.floor(now / 1000)
-    if (this.writer.writeError !== null && seconds === this.lastRetry) return
+    if (this.writer.writeFails && seconds === this.lastRetry) return
     this.lastRetry = seconds
     this.flush(false)
   }
@@ -150,7 +164,17 @@ export class AppendOnly implements EffectListener, WriterHost {
   get isSaving(): boolean {
     return this.rewrite.inProgress || this.server.persistence.background.inProgress
   }
-  synced(): void {}
+  troubleChanged(): void {
+    const { trouble } = this.writer
+    this.refusal =
+      trouble === null
+        ? null
+        : errorReply(`MISCONF Errors writing to the AOF file: ${toByteString(errorText(trouble))}`)
+    this.server.persistence.background.judge()
+  }
+  synced(): void {
+    this.server.waiting.check()
+  }
 
   // At the start.
 
@@ -170,16 +194,36 @@ export class AppendOnly implements EffectListener, WriterHost {
     if (!this.upgrade()) return false
     const loading = new AofLoading(this.server, this.directory, manifest)
     const loaded = yield* loading.run()
-    if (loaded === Loaded.FAILED) {
-      log.warn('Fatal error loading the DB, check server logs. Exiting.')
-      return false
-    }
+    if (loaded === Loaded.FAILED) return false
     if (loaded !== Loaded.NOTHING) {
       log.info(`DB loaded from append only file: ${((performance.now() - start) / 1000).toFixed(3)} seconds`)
     }
     this.size = loading.totalBytes
     this.baseSize = loading.baseBytes
     return true
+  }
+
+  /** DEBUG LOADAOF: reads the files again, instead of what there is. False if there is nothing, or it is damaged. */
+  reload(): boolean {
+    const { keyspace, persistence, log } = this.server
+    if (this.state === AofState.ON) {
+      this.server.dispatcher.effects.settle()
+      this.flush(true)
+    }
+    keyspace.flush()
+    persistence.functions?.clear()
+    const manifest = this.directory.readManifest()
+    if (manifest === null) return false
+    this.manifest = manifest
+    const steps = new AofLoading(this.server, this.directory, manifest).run()
+    for (;;) {
+      const step = steps.next()
+      if (step.done !== true) continue
+      if (step.value !== Loaded.YES && step.value !== Loaded.EMPTY) return false
+      keyspace.dirty = 0
+      log.info('Append Only File loaded by DEBUG LOADAOF')
+      return true
+    }
   }
 
   /** The one file that servers before Redis 7.0 wrote becomes the base file. */
@@ -305,7 +349,9 @@ export class AppendOnly implements EffectListener, WriterHost {
       this.baseSize = this.size
     }
     this.deleteHistory()
-    if (this.state === AofState.WAITING) this.state = AofState.ON
+    if (this.state !== AofState.WAITING) return
+    this.state = AofState.ON
+    this.server.waiting.check()
   }
 
   /** A rewrite has ended, in whatever way. */
@@ -347,5 +393,6 @@ export class AppendOnly implements EffectListener, WriterHost {
     this.writer.close(keyspace.now)
     if (this.state === AofState.WAITING) this.directory.unlink(this.directory.temporaryIncremental)
     this.state = AofState.OFF
+    this.server.waiting.check()
   }
 }

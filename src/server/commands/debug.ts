@@ -7,7 +7,7 @@ import { memtoull } from '../../lib/units.ts'
 import {
   DEBUG_NOT_ALLOWED,
   errorReply,
-  NO_APPEND_ONLY,
+  LOAD_AOF_FAILED,
   NOT_INTEGER,
   PACKED_THRESHOLD,
   RELOAD_FAILED,
@@ -119,12 +119,28 @@ function reload(call: Call, { persistence, keyspace, log, exit }: Server): void 
   call.reply.ok()
 }
 
+function loadAppendOnly(call: Call, { appendOnly }: Server): void {
+  if (appendOnly.reload()) call.reply.ok()
+  else call.reply.error(LOAD_AOF_FAILED)
+}
+
+function delayFlushes(call: Call, { appendOnly }: Server): void {
+  appendOnly.writer.delayMs = Number.parseFloat(call.string(FIRST)) / 1000 || 0
+  call.reply.ok()
+}
+
 function verify(call: Call): void {
   call.keyspace.verify()
   call.reply.ok()
 }
 
 const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
+  'AOF-FLUSH-SLEEP': {
+    args: '<microseconds>',
+    count: 1,
+    summary: 'Waits before each write to the append-only file.',
+    run: delayFlushes,
+  },
   'CHANGE-REPL-ID': { count: 0, summary: 'Changes the replication ID.', run: changeReplicationId },
   'CONFIG-REWRITE-FORCE-ALL': {
     count: 0,
@@ -156,7 +172,7 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
   LOADAOF: {
     count: [0, MANY],
     summary: 'Reads the append-only files again.',
-    run: (call) => call.reply.error(NO_APPEND_ONLY),
+    run: loadAppendOnly,
   },
   LOG: { args: '<message>', count: 1, summary: 'Writes to the log.', run: log },
   OBJECT: { args: '<key>', count: 1, summary: 'Tells how a value is stored.', run: describeObject },

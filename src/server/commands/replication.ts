@@ -11,7 +11,7 @@ import {
   oneOf,
   string,
 } from '../../commands/definition.ts'
-import { Gate } from '../../commands/session.ts'
+import { Gate, SessionFlag } from '../../commands/session.ts'
 import { addInt64, compareInt64, toNumber } from '../../lib/int64.ts'
 import {
   type ErrorReply,
@@ -30,6 +30,7 @@ import type { Server } from '../server.ts'
 const PORT_MAX = 65535
 const NONE_ACKNOWLEDGED = new Uint8Array(Buffer.from(':0\r\n'))
 const NONE_SYNCED = new Uint8Array(Buffer.from('*2\r\n:0\r\n:0\r\n'))
+const LOCAL_SYNCED = new Uint8Array(Buffer.from('*2\r\n:1\r\n:0\r\n'))
 
 function role({ reply }: Call): void {
   reply.array(3)
@@ -60,7 +61,8 @@ function waitEnd(call: Call, index: number): number | undefined {
 }
 
 /** Whether the caller must be answered at once: inside a transaction nobody waits. */
-const mayNotBlock = (call: Call): boolean => (call.session.gates & Gate.MULTI) !== 0
+const mayNotBlock = (call: Call): boolean =>
+  (call.session.gates & Gate.MULTI) !== 0 || (call.session.flags & SessionFlag.DENY_BLOCKING) !== 0
 
 function wait(call: Call, server: Server): void {
   const replicas = call.integer(1)
@@ -68,7 +70,7 @@ function wait(call: Call, server: Server): void {
   const end = waitEnd(call, 2)
   if (end === undefined) return
   if (compareInt64(replicas, 0) <= 0 || mayNotBlock(call)) call.reply.integer(0)
-  else server.waiting.begin(call, end, NONE_ACKNOWLEDGED)
+  else server.waiting.begin(call, end, () => NONE_ACKNOWLEDGED)
 }
 
 function waitaof(call: Call, server: Server): void {
@@ -80,9 +82,15 @@ function waitaof(call: Call, server: Server): void {
   if (replicas === undefined || compareInt64(replicas, 0) < 0) return reply.error(NOT_POSITIVE)
   const end = waitEnd(call, 3)
   if (end === undefined) return
-  if (compareInt64(local, 0) > 0) return reply.error(WAITAOF_NEEDS_AOF)
-  if (compareInt64(replicas, 0) === 0 || mayNotBlock(call)) reply.raw(NONE_SYNCED)
-  else server.waiting.begin(call, end, NONE_SYNCED)
+  const { appendOnly, waiting } = server
+  const wantsLocal = compareInt64(local, 0) > 0
+  if (wantsLocal && !appendOnly.isOn) return reply.error(WAITAOF_NEEDS_AOF)
+  const { position } = appendOnly
+  const answer = () => (appendOnly.hasSynced(position) ? LOCAL_SYNCED : NONE_SYNCED)
+  const wantsReplicas = compareInt64(replicas, 0) > 0 // of which there are none
+  const isMet = () => !wantsReplicas && (!wantsLocal || appendOnly.hasSynced(position))
+  if (isMet() || mayNotBlock(call)) return reply.raw(answer())
+  waiting.begin(call, end, answer, () => (wantsLocal && !appendOnly.isOn ? WAITAOF_NEEDS_AOF : isMet()))
 }
 
 const becomeReplica = {

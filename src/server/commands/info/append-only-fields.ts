@@ -13,7 +13,7 @@ export function appendOnlyFields({ appendOnly }: Server): Record<string, string 
     aof_last_bgrewrite_status: rewrite.ok ? 'ok' : 'err',
     aof_rewrites: rewrite.count,
     aof_rewrites_consecutive_failures: rewrite.failures,
-    aof_last_write_status: writer.writeError === null && writer.syncError === null ? 'ok' : 'err',
+    aof_last_write_status: writer.trouble === null ? 'ok' : 'err',
     aof_last_cow_size: 0,
   }
 }
