@@ -66,12 +66,13 @@ if (loaded.action === 'exit') {
       process.exit(1)
     }
   }
-  log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
-  for (const note of loaded.notes) log.info(note)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => server.shutdown.signalled(signal))
   }
   if (!server.start()) process.exit(1)
+  // Whoever waits for this line may connect.
+  log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
+  for (const note of loaded.notes) log.info(note)
   writePidFile(config, log)
   log.info('Server initialized')
   if (!(await server.restore())) process.exit(1)
