@@ -33,6 +33,8 @@ export const SessionFlag = {
   DENY_BLOCKING: 1 << 5,
   /** A command was refused since MULTI: EXEC will be. */
   SPOILED: 1 << 6,
+  /** Runs the commands of a script. */
+  SCRIPT: 1 << 7,
 } as const
 
 export const ReplyMode = { ON: 0, OFF: 1, SKIP_NEXT: 2, SKIP: 3 } as const

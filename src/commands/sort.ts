@@ -33,6 +33,7 @@ import {
 } from './definition.ts'
 import { sortKeys, sortReadOnlyKeys } from './introspection/key-extractors.ts'
 import { atWord, keySpec, ONE, UNKNOWN } from './introspection/key-specs.ts'
+import { SessionFlag } from './session.ts'
 import { hasStar, SortLookup } from './sort-lookup.ts'
 import { SortTexts } from './sort-texts.ts'
 
@@ -127,7 +128,8 @@ function sort(call: Call, mayStore: boolean): void {
   const type = entry === NONE ? Type.LIST : keyspace.entries.type(entry)
   if (type !== Type.LIST && type !== Type.SET && type !== Type.ZSET) return reply.error(WRONG_TYPE)
   request.entry = entry
-  if (request.isUnsorted && type === Type.SET && request.destination !== 0) {
+  const isTold = request.destination !== 0 || (call.session.flags & SessionFlag.SCRIPT) !== 0
+  if (request.isUnsorted && type === Type.SET && isTold) {
     // What is stored must not depend on the order in which a table happens to be walked.
     request.isUnsorted = false
     request.alpha = true

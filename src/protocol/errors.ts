@@ -79,6 +79,36 @@ export const NO_AUTH = errorReply('NOAUTH Authentication required.')
 export const WRONG_PASS = errorReply('WRONGPASS invalid username-password pair or user is disabled.')
 export const NO_PROTO = errorReply('NOPROTO unsupported protocol version')
 export const OUT_OF_MEMORY = errorReply("OOM command not allowed when used memory > 'maxmemory'.")
+export const OUT_OF_MEMORY_SCRIPT = errorReply(
+  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+)
+export const NO_SCRIPT = errorReply('NOSCRIPT No matching script. Please use EVAL.')
+export const BUSY_SCRIPT = errorReply(
+  'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
+)
+export const BUSY_FUNCTION = errorReply(
+  'BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.',
+)
+export const NOT_BUSY = errorReply('NOTBUSY No scripts in execution right now.')
+export const UNKILLABLE = errorReply(
+  'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script ' +
+    'termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.',
+)
+export const READ_ONLY_SCRIPT = errorReply('ERR Can not execute a script with write flag using *_ro command.')
+export const KEYS_NEGATIVE = errorReply("ERR Number of keys can't be negative")
+export const BAD_KEY_COUNT = errorReply('ERR Bad number of keys provided')
+export const SCRIPT_FLUSH_OPTION = errorReply('ERR SCRIPT FLUSH only support SYNC|ASYNC option')
+export const SCRIPT_DEBUG_OPTION = errorReply('ERR Use SCRIPT DEBUG YES/SYNC/NO')
+export const NO_SCRIPT_DEBUGGER = errorReply('ERR this server has no debugger for scripts')
+export const FUNCTION_FLUSH_OPTION = errorReply('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
+export const FUNCTION_NOT_FOUND = errorReply('ERR Function not found')
+export const FUNCTION_CODE_MISSING = errorReply('ERR Function code is missing')
+export const LIBRARY_NOT_FOUND = errorReply('ERR Library not found')
+export const LIBRARY_NAME_MISSING = errorReply('ERR library name argument was not given')
+export const BAD_RESTORE_POLICY = errorReply(
+  'ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.',
+)
+export const BAD_FUNCTION_PAYLOAD = errorReply('ERR given type is not a function')
 export const LOADING = errorReply('LOADING Redis is loading the dataset in memory')
 export const MIN_MAX_NOT_FLOAT = errorReply('ERR min or max is not a float')
 export const NOT_INT32 = errorReply('ERR value is out of range, value must between -2147483648 and 2147483647')

@@ -150,6 +150,20 @@ export class Reply {
     return taken
   }
 
+  /** Copies what was written, in one piece, and forgets it: replies that are not for a client. */
+  moveTo(target: Uint8Array, targetPos: number): void {
+    let at = targetPos
+    for (const chunk of this.chunks) {
+      copyBytes(chunk.bytes, 0, target, at, chunk.len)
+      at += chunk.len
+      giveBuffer(chunk)
+    }
+    copyBytes(this.bytes, 0, target, at, this.pos)
+    this.chunks.length = 0
+    this.spilled = 0
+    this.pos = 0
+  }
+
   /** Forgets all that was written. */
   drop(): void {
     this.overflowed = false

@@ -264,6 +264,34 @@ export class Connection {
     if (input.len === 0 && input.bytes.length === 0) this.input = null
   }
 
+  /** As `received`, while a script keeps the loop: `execute` is given what is whole, one request after the other. A
+   *  client that waits for something else goes on waiting. */
+  receiveWhileBusy(bytes: Uint8Array, len: number, execute: (decoder: Decoder) => void): void {
+    const { session, server } = this
+    if (this.closed || (session.flags & CLOSING) !== 0) return
+    this.bytesRead += len
+    server.stats.bytesRead += len
+    server.stats.reads++
+    this.input ??= new Input(new Decoder())
+    const { input } = this
+    const { decoder } = input
+    input.append(bytes, 0, len)
+    if (session.blocked || this.yielded) return
+    decoder.bulkLenMax = server.wire.decoder.bulkLenMax
+    let start = decoder.requestStart
+    while (decoder.at < input.len && !this.closed && (session.flags & CLOSING) === 0) {
+      decoder.restricted = (session.gates & Gate.UNAUTHENTICATED) !== 0
+      decoder.first = 0
+      const state = decoder.decode(input.bytes, input.len)
+      if (state === INCOMPLETE) break
+      start = decoder.at
+      if (state === COMPLETE) execute(decoder)
+      else if (state === FAILED) this.closeAfterReply()
+    }
+    input.consume(start)
+    decoder.rebase(start)
+  }
+
   /** Executes the requests in bytes[decoder.at … end) and sends the replies; returns where the first one begins that
    *  could not be executed: it is cut, or must wait. */
   private serve(decoder: Decoder, bytes: Uint8Array, end: number): number {

@@ -80,7 +80,16 @@ export class Monitors {
 
   /** Shows a command that has run. */
   show(call: Call, command: Command): void {
-    if ((command.flags & HIDDEN) !== 0 || (this.server.dispatcher.gates & ServerGate.LOADING) !== 0) return
+    if ((command.flags & HIDDEN) === 0) this.tell(call, command)
+  }
+
+  /** Shows a command that is about to run others, before it does. */
+  announce(call: Call): void {
+    if ((this.server.dispatcher.gates & ServerGate.MONITORED) !== 0) this.tell(call, call.command!)
+  }
+
+  private tell(call: Call, command: Command): void {
+    if ((this.server.dispatcher.gates & ServerGate.LOADING) !== 0) return
     if ((call.session.gates & Gate.MONITOR) !== 0) {
       this.showOwn(call, command)
       return

@@ -54,6 +54,8 @@ import { clientCommands } from './commands/client.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { debugCommands } from './commands/debug.ts'
+import { evalCommands } from './commands/eval.ts'
+import { functionCommands } from './commands/function.ts'
 import { infoCommands } from './commands/info.ts'
 import { latencyCommands } from './commands/latency.ts'
 import { lolwutCommands } from './commands/lolwut.ts'
@@ -87,6 +89,7 @@ import { Persistence } from './persistence.ts'
 import { Pushes } from './pushes.ts'
 import { randomId } from './random-id.ts'
 import { Resumption } from './resumption.ts'
+import { Scripting } from './scripting.ts'
 import { Shutdown } from './shutdown.ts'
 import { SlowCommands } from './slow-commands.ts'
 import { Snapshots } from './snapshots.ts'
@@ -146,6 +149,7 @@ export class Server {
   readonly snapshots: Snapshots
   readonly persistence: Persistence
   readonly appendOnly: AppendOnly
+  readonly scripting: Scripting
   readonly shutdown: Shutdown
   readonly authentication: Authentication
   readonly resumption = new Resumption(this.background)
@@ -221,6 +225,8 @@ export class Server {
     this.directoryLock = new DirectoryLock(this)
     this.persistence = new Persistence(this)
     this.appendOnly = new AppendOnly(this)
+    this.scripting = new Scripting(this)
+    this.persistence.functions = this.scripting
     this.shutdown = new Shutdown(this)
     this.authentication = new Authentication(this.config, this.connections)
     this.dispatcher.addAdmission(subscribedAdmission(this.dispatcher))
@@ -283,6 +289,8 @@ export class Server {
       replicationCommands(this),
       saveCommands(this),
       shutdownCommands(this),
+      evalCommands(this),
+      functionCommands(this),
       lolwutCommands,
     ]
   }

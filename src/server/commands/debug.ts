@@ -98,7 +98,7 @@ function replyBuffer(call: Call): void {
   call.reply.ok()
 }
 
-function reload(call: Call, { persistence, keyspace, log, exit }: Server): void {
+function reload(call: Call, { persistence, keyspace, log, exit, scripting }: Server): void {
   const given = new Set<string>()
   for (let index = FIRST; index < call.argc; index++) {
     const option = ['MERGE', 'NOFLUSH', 'NOSAVE'].find((each) => call.is(index, each))
@@ -113,6 +113,8 @@ function reload(call: Call, { persistence, keyspace, log, exit }: Server): void 
   }
   const restored = persistence.load(given.has('MERGE'))
   keyspace.dirty = dirty
+  // Libraries come before the keys: if one was refused, the data is what it was.
+  if (scripting.takeRefusal()) return call.reply.error(RELOAD_FAILED)
   if (restored === Restored.FAILED) return exit(1) // what is in memory now is not the data: it must not be saved
   if (restored === Restored.ABSENT) return call.reply.error(RELOAD_FAILED)
   log.info('DB reloaded by DEBUG RELOAD')
@@ -211,7 +213,15 @@ const SUBCOMMANDS: Readonly<Record<string, DebugSubcommand>> = {
     summary: 'Whether keys past their time are looked for. Otherwise they go when they are met.',
     run: setActiveExpire,
   },
-  'SET-DISABLE-DENY-SCRIPTS': { args: '<0|1>', count: 1, summary: 'Accepted: there are no scripts.', run: accepted },
+  'SET-DISABLE-DENY-SCRIPTS': {
+    args: '<0|1>',
+    count: 1,
+    summary: 'Whether scripts may run the commands that are not for scripts.',
+    run: (call, { scripting }) => {
+      scripting.allowsAll = isOn(call)
+      call.reply.ok()
+    },
+  },
   'SET-SKIP-CHECKSUM-VALIDATION': {
     args: '<0|1>',
     count: 1,

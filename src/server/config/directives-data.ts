@@ -6,12 +6,12 @@ import {
   ACTED,
   COLLECTIONS,
   DEFRAG,
+  NO_DEPRECATED_LUA,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
   REPLICATION,
   RESTORE_EXAMINES,
-  SCRIPTING,
   SLICED,
 } from './effects.ts'
 
@@ -91,8 +91,8 @@ export const COMMANDS = [
   bool('latency-tracking', true, ACTED),
   special('latency-tracking-info-percentiles', 'percentiles', [50, 99, 99.9], ACTED, { flags: MULTI_ARG }),
   special('notify-keyspace-events', 'events', 0, ACTED),
-  integer('busy-reply-threshold', LONG, 5000, SCRIPTING, { alias: 'lua-time-limit' }),
+  integer('busy-reply-threshold', LONG, 5000, ACTED, { alias: 'lua-time-limit' }),
   // Not of 7.2 any more: 7.0's test suite sets it.
-  bool('lua-enable-deprecated-api', false, SCRIPTING, { flags: IMMUTABLE | HIDDEN }),
+  bool('lua-enable-deprecated-api', false, NO_DEPRECATED_LUA, { flags: IMMUTABLE | HIDDEN }),
   choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', RESTORE_EXAMINES),
 ] as const

@@ -11,21 +11,24 @@ import {
 import type { Server } from '../../server.ts'
 import { type Fields, fields, percent, ratio } from './fields.ts'
 
-/** No scripts and functions yet. */
-const SCRIPTING: Fields = {
-  used_memory_lua: 0,
-  used_memory_vm_eval: 0,
-  used_memory_lua_human: bytesToHuman(0),
-  used_memory_scripts_eval: 0,
-  number_of_cached_scripts: 0,
-  number_of_functions: 0,
-  number_of_libraries: 0,
-  used_memory_vm_functions: 0,
-  used_memory_vm_total: 0,
-  used_memory_vm_total_human: bytesToHuman(0),
-  used_memory_functions: 0,
-  used_memory_scripts: 0,
-  used_memory_scripts_human: bytesToHuman(0),
+function scriptingFields({ scripting }: Server): Fields {
+  const { engine, scripts, libraries } = scripting
+  const vm = engine.scriptBytes + engine.functionBytes
+  return {
+    used_memory_lua: engine.scriptBytes,
+    used_memory_vm_eval: engine.scriptBytes,
+    used_memory_lua_human: bytesToHuman(engine.scriptBytes),
+    used_memory_scripts_eval: scripts.memoryBytes,
+    number_of_cached_scripts: scripts.count,
+    number_of_functions: libraries.functionCount,
+    number_of_libraries: libraries.libraryCount,
+    used_memory_vm_functions: engine.functionBytes,
+    used_memory_vm_total: vm,
+    used_memory_vm_total_human: bytesToHuman(vm),
+    used_memory_functions: libraries.memoryBytes,
+    used_memory_scripts: scripting.cacheBytes,
+    used_memory_scripts_human: bytesToHuman(scripting.cacheBytes),
+  }
 }
 
 export function memorySection(server: Server): string {
@@ -50,7 +53,7 @@ export function memorySection(server: Server): string {
     allocator_resident: figures.reserved,
     total_system_memory: totalmem(),
     total_system_memory_human: bytesToHuman(totalmem()),
-    ...SCRIPTING,
+    ...scriptingFields(server),
     maxmemory,
     maxmemory_human: bytesToHuman(maxmemory),
     maxmemory_policy: config.choice('maxmemory-policy'),

@@ -1,0 +1,210 @@
+/* Scripts as clients see them: what they may do, what is told of them, and what happens to those that run too long or
+ * try to break out. */
+import { describe, expect, test } from 'vitest'
+import { sleep } from '../helpers/servers.ts'
+import { ask, body, connect, eventually, OK, useServer } from './support.ts'
+
+const server = useServer({ args: ['--enable-debug-command', 'yes'] })
+
+const info = async (client: Awaited<ReturnType<typeof connect>>, section: string): Promise<Record<string, string>> => {
+  const lines = body(await ask(client, 'INFO', section)).split('\r\n')
+  return Object.fromEntries(lines.map((line) => line.split(':') as [string, string]))
+}
+
+describe('a script', () => {
+  test('leaves the database of its client as it was', async () => {
+    const client = await connect(server())
+    expect(await ask(client, 'EVAL', "redis.call('select', 5) redis.call('set', 'five', 'x')", '0')).toBe('$-1\r\n')
+    expect(await ask(client, 'EXISTS', 'five')).toBe(':0\r\n')
+    expect(await ask(client, 'EVAL', "redis.call('select', 5) return redis.call('get', 'five')", '0')).toBe(
+      '$1\r\nx\r\n',
+    )
+  })
+
+  test('wakes clients that wait for a key it has pushed to, when it has ended', async () => {
+    const [waiter, client] = [await connect(server()), await connect(server())]
+    const popped = ask(waiter, 'BLPOP', 'wake', '0')
+    await eventually(async () => /^1$/.test((await info(client, 'clients'))['blocked_clients']!), 'a blocked client')
+    const script = "redis.call('lpush', 'wake', 'a', 'b') return redis.call('llen', 'wake')"
+    expect(await ask(client, 'EVAL', script, '0')).toBe(':2\r\n')
+    expect(await popped).toBe('*2\r\n$4\r\nwake\r\n$1\r\nb\r\n')
+  })
+
+  test('does not wait itself', async () => {
+    const client = await connect(server())
+    expect(await ask(client, 'EVAL', "return redis.call('blpop', 'nothing', 0)", '0')).toBe('$-1\r\n')
+  })
+
+  test('writes numbers with all their digits', async () => {
+    const client = await connect(server())
+    await ask(client, 'EVAL', "redis.call('set', 'sum', 0.1 + 0.2) redis.call('set', 'big', 2^53)", '0')
+    expect(await ask(client, 'MGET', 'sum', 'big')).toBe(
+      '*2\r\n$19\r\n0.30000000000000004\r\n$16\r\n9007199254740992\r\n',
+    )
+  })
+
+  test('is refused what is not for scripts, unless a test asks for it', async () => {
+    const client = await connect(server())
+    const call = ['EVAL', "return redis.call('debug', 'sleep', '0')", '0'] as const
+    expect(await ask(client, ...call)).toContain('This Redis command is not allowed from script')
+    await ask(client, 'DEBUG', 'SET-DISABLE-DENY-SCRIPTS', '1')
+    expect(await ask(client, ...call)).toBe(OK)
+    await ask(client, 'DEBUG', 'SET-DISABLE-DENY-SCRIPTS', '0')
+  })
+
+  test('is shown to MONITOR before its commands, which are shown as lua', async () => {
+    const [monitor, client] = [await connect(server()), await connect(server())]
+    expect(await ask(monitor, 'MONITOR')).toBe(OK)
+    await ask(client, 'EVAL', "return redis.call('incr', KEYS[1])", '1', 'shown')
+    const lines = [String(await monitor.reply()), String(await monitor.reply())]
+    expect(lines[0]).toMatch(
+      /^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "EVAL" "return redis\.call\('incr', KEYS\[1\]\)" "1"/,
+    )
+    expect(lines[1]).toMatch(/^\+\d+\.\d{6} \[0 lua\] "incr" "shown"\r\n$/)
+  })
+
+  test('counts in INFO, and its commands count', async () => {
+    const client = await connect(server())
+    await ask(client, 'SCRIPT', 'FLUSH')
+    await ask(client, 'FUNCTION', 'FLUSH')
+    await ask(client, 'CONFIG', 'RESETSTAT')
+    await ask(client, 'EVAL', "for i = 1, 20 do redis.call('get', 'x') end return redis.pcall('nosuch')", '0')
+    await ask(client, 'FUNCTION', 'LOAD', "#!lua name=one\nredis.register_function('f', function() end)")
+    const memory = await info(client, 'memory')
+    expect(memory).toMatchObject({ number_of_cached_scripts: '1', number_of_functions: '1', number_of_libraries: '1' })
+    for (const name of ['used_memory_vm_eval', 'used_memory_vm_functions', 'used_memory_scripts_eval']) {
+      expect(Number(memory[name])).toBeGreaterThan(100)
+    }
+    const stats = await info(client, 'commandstats')
+    expect(stats['cmdstat_get']).toMatch(/^calls=20,/)
+    expect(stats['cmdstat_eval']).toMatch(/calls=1,.*failed_calls=1/)
+    expect((await info(client, 'errorstats'))['errorstat_ERR']).toBe('count=1')
+  })
+
+  test('of those that only EVAL has brought, the latest are kept', async () => {
+    const client = await connect(server())
+    await ask(client, 'SCRIPT', 'FLUSH')
+    const loaded = body(await ask(client, 'SCRIPT', 'LOAD', 'return "loaded"'))
+    for (let number = 0; number < 600; number++) await ask(client, 'EVAL', `return ${number}`, '0')
+    expect((await info(client, 'memory'))['number_of_cached_scripts']).toBe('501')
+    expect(await ask(client, 'EVALSHA', loaded, '0')).toBe('$6\r\nloaded\r\n')
+  })
+})
+
+describe('a script that runs too long', () => {
+  const ENDLESS = 'while true do end'
+
+  test('is reported to other clients, who may end it', async () => {
+    const [runner, client] = [await connect(server()), await connect(server())]
+    await ask(client, 'CONFIG', 'SET', 'busy-reply-threshold', '20')
+    const ended = ask(runner, 'EVAL', ENDLESS, '0')
+    await eventually(
+      async () => (await ask(client, 'PING')).startsWith('-BUSY Redis is busy running a script.'),
+      'BUSY',
+    )
+    expect(await ask(client, 'FUNCTION', 'KILL')).toMatch(/^-BUSY /)
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+    expect(await ended).toMatch(/^-ERR Script killed by user with SCRIPT KILL/)
+    expect(await ask(client, 'PING')).toBe('+PONG\r\n')
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe('-NOTBUSY No scripts in execution right now.\r\n')
+  })
+
+  test('cannot go on by catching the error', async () => {
+    const [runner, client] = [await connect(server()), await connect(server())]
+    await ask(client, 'PING')
+    const ended = ask(runner, 'EVAL', 'while true do pcall(function() while true do end end) end', '0')
+    await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+    expect(await ended).toMatch(/^-ERR /)
+  })
+
+  test('and has written, is not ended', async () => {
+    const [runner, client] = [await connect(server()), await connect(server())]
+    const ended = ask(runner, 'EVAL', "redis.call('set', 'k', 'v') for i = 1, 8e7 do end", '0')
+    await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
+    expect(await ask(client, 'SCRIPT', 'KILL')).toMatch(/^-UNKILLABLE /)
+    expect(await ended).toBe('$-1\r\n')
+  })
+
+  test('keeps what others send in order', async () => {
+    const [runner, client, other] = [await connect(server()), await connect(server()), await connect(server())]
+    for (const each of [client, other]) await ask(each, 'PING') // who has not been accepted has to wait
+    const ended = ask(runner, 'EVAL', ENDLESS, '0')
+    await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
+    other.send('*2\r\n$4\r\nECHO\r\n$3\r\na')
+    await sleep(50)
+    other.send('bc\r\nPING\r\n*1\r\n$4\r\nPI')
+    expect(String(await other.reply())).toMatch(/^-BUSY/)
+    expect(String(await other.reply())).toMatch(/^-BUSY/)
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+    await ended
+    other.send('NG\r\n')
+    expect(String(await other.reply())).toBe('+PONG\r\n')
+  })
+})
+
+describe('a script that tries to break out gets an error', () => {
+  test.each([
+    ['deep recursion', 'local function f(n) return 1 + f(n + 1) end return f(1)'],
+    [
+      'endless metamethods',
+      'local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x',
+    ],
+    ['C calls inside one another', "local function f(s) return string.gsub('x', 'x', f) end return f('x')"],
+    ['pcall inside pcall', 'local function f() return pcall(f) end return tostring(f())'],
+    ['a deep pattern', "return string.find(string.rep('a', 300000), string.rep('a?', 200000) .. 'b')"],
+    ['a huge string', "local s = 'x' for i = 1, 31 do s = s .. s end return #s"],
+    ['unpack with a huge range', 'return unpack({}, 0, 2^31 - 1)'],
+    ['unpack with a range that overflows', 'return unpack({}, -2^31, 2^31 - 1)'],
+    ['concat of a huge range', 'return table.concat({}, "x", 1, 2^30)'],
+    ['deep JSON', "return cjson.decode(string.rep('[', 100000))"],
+    ['a table that holds itself, as JSON', 'local t = {} t[1] = t return cjson.encode(t)'],
+    ['deep MessagePack', "return cmsgpack.unpack(string.rep('\\145', 1000000))"],
+    ['MessagePack that promises too much', "return cmsgpack.unpack('\\221\\255\\255\\255\\255')"],
+    ['struct with a huge size', "return struct.pack('>I2147483648', '10')"],
+    ['struct with a position beyond', "return struct.unpack('s', 'abc', 2^31)"],
+    ['tohex of the least number', 'return bit.tohex(65535, -2147483648) .. nil'],
+    ['bytecode', 'return loadstring("\\27Lua")()'],
+    ['a deep expression', `return ${'('.repeat(10_000)}1${')'.repeat(10_000)}`],
+    ['many locals', Array.from({ length: 300 }, (_, at) => `local a${at} = 1`).join(' ')],
+    ['a reply that holds itself', 'local t = {} t[1] = t return t'],
+    ['an error that holds nothing', 'error({})'],
+    ['the metatable of strings', "getmetatable('').__index = function() end"],
+    ['the metatable of globals', 'setmetatable(_G, {__index = function() return 1 end})'],
+    ['writing through rawset', "rawset(redis, 'call', 1)"],
+    ['writing through table.insert', 'table.insert(KEYS, 1) table.insert(math, 1)'],
+  ])('%s', async (_name, script) => {
+    const client = await connect(server())
+    const reply = await ask(client, 'EVAL', script, '0')
+    expect(reply).toMatch(/-ERR|^\$4\r\ntrue/)
+    expect(await ask(client, 'EVAL', 'return redis.call("ping")', '0')).toBe('+PONG\r\n')
+    expect(await ask(client, 'EVAL', 'return type(string.rep)', '0')).toBe('$8\r\nfunction\r\n')
+  })
+
+  test('and the next one finds functions as they were', async () => {
+    const client = await connect(server())
+    await ask(client, 'FUNCTION', 'FLUSH')
+    await ask(
+      client,
+      'FUNCTION',
+      'LOAD',
+      "#!lua name=kept\nredis.register_function('kept', function() return 'here' end)",
+    )
+    await ask(client, 'EVAL', "return string.find(string.rep('a', 300000), string.rep('a?', 200000) .. 'b')", '0')
+    expect(await ask(client, 'FCALL', 'kept', '0')).toBe('$4\r\nhere\r\n')
+  })
+})
+
+test('functions are in the RDB file, and come back', async () => {
+  const client = await connect(server())
+  await ask(client, 'FUNCTION', 'FLUSH')
+  await ask(
+    client,
+    'FUNCTION',
+    'LOAD',
+    "#!lua name=saved\nredis.register_function('saved', function() return 'here' end)",
+  )
+  expect(await ask(client, 'DEBUG', 'RELOAD')).toBe(OK)
+  expect(await ask(client, 'FCALL', 'saved', '0')).toBe('$4\r\nhere\r\n')
+  expect(await ask(client, 'DEBUG', 'RELOAD', 'NOFLUSH', 'MERGE')).toBe(OK)
+})
