@@ -216,7 +216,8 @@ export class Scripting implements ScriptHost, FunctionStore {
       running.isBusy = true
       this.server.log.warn(
         `Slow script detected: still in execution after ${Math.floor(elapsed)} milliseconds. You can try killing the ` +
-          `script using the ${running.isFunction ? 'FUNCTION' : 'SCRIPT'} KILL command. Script name is: ${running.name}.`,
+          `script using the ${running.isFunction ? 'FUNCTION' : 'SCRIPT'} KILL command. ` +
+          `Script name is: ${running.name}.`,
       )
     }
     this.busy.poll(running.call.session, running.isFunction)

@@ -243,7 +243,8 @@ export const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     'return math.random(2,1)',
     'return math.random(1,2,3)',
     'local s = 0 for k,v in pairs({10,20,30}) do s = s + v end return s',
-    'local co = coroutine.wrap(function() for i=1,3 do coroutine.yield(redis.call("incr","c")) end end) return {co(),co(),co()}',
+    'local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(redis.call("incr", "c")) end end) ' +
+      'return {co(), co(), co()}',
     'return collectgarbage("count") > 0',
     'return _VERSION',
     'return {tonumber("0x10"),tonumber("10",2),tonumber("x") == nil}',
