@@ -30,7 +30,12 @@ export class PubSub {
   private readonly patterns = new Patterns()
   private readonly bySubscriber = new Map<Subscriber, Subscriptions>()
   private readonly messages = new Messages()
+  private readonly budget: number
   private usedBytes = 0
+
+  constructor(budget = BUDGET) {
+    this.budget = budget
+  }
 
   get channelCount(): number {
     return this.channels.count
@@ -142,7 +147,7 @@ export class PubSub {
   }
 
   private take(size: number): boolean {
-    if (this.usedBytes + size > BUDGET) return false
+    if (this.usedBytes + size > this.budget) return false
     this.usedBytes += size
     return true
   }

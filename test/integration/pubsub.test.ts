@@ -1,0 +1,198 @@
+/* Messages over TCP: slow subscribers and many of them, what clients and operators are told, client libraries. What is
+ * said byte for byte stands in test/compat/pubsub.test.ts. */
+import { Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { encode, RawClient } from '../helpers/raw-client.ts'
+import { ask, body, connect, describeClient, eventually, fieldsOf, listClients, useServer } from './support.ts'
+
+const MB = 1024 * 1024
+
+const server = useServer()
+
+/** The number after a field's name in INFO. */
+async function infoOf(client: RawClient, field: string): Promise<number> {
+  const text = await ask(client, 'INFO')
+  return Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(text)![1])
+}
+
+const message = (channel: string, payload: string): string => encode('message', channel, payload).toString('latin1')
+
+describe('what is told of subscribers', () => {
+  test('CLIENT LIST and INFO count subscriptions, and forget those of clients that have gone', async () => {
+    const [client, admin] = [await connect(server()), await connect(server())]
+    await ask(client, 'HELLO', '3')
+    client.send(encode('SUBSCRIBE', 'a', 'b'))
+    client.send(encode('PSUBSCRIBE', 'p*'))
+    client.send(encode('SSUBSCRIBE', 's'))
+    await client.replies(4)
+    const line = await describeClient(client)
+    expect(line).toMatchObject({ flags: 'P', sub: '2', psub: '1', ssub: '1', resp: '3' })
+    expect(await infoOf(admin, 'pubsub_channels')).toBe(2)
+    expect(await infoOf(admin, 'pubsub_patterns')).toBe(1)
+    expect(await infoOf(admin, 'pubsubshard_channels')).toBe(1)
+    expect(fieldsOf(body(await ask(admin, 'CLIENT', 'LIST', 'TYPE', 'pubsub')))['id']).toBe(line['id'])
+    await client.close()
+    await eventually(async () => (await infoOf(admin, 'pubsub_channels')) === 0, 'a channel less')
+    expect(await ask(admin, 'PUBSUB', 'NUMPAT')).toBe(':0\r\n')
+    expect(await ask(admin, 'PUBSUB', 'SHARDCHANNELS')).toBe('*0\r\n')
+  })
+
+  test('CLIENT KILL TYPE pubsub closes subscribers only', async () => {
+    const [subscriber, other, admin] = [await connect(server()), await connect(server()), await connect(server())]
+    await subscriber.command('SUBSCRIBE', 'x')
+    expect(await ask(admin, 'CLIENT', 'KILL', 'TYPE', 'pubsub')).toBe(':1\r\n')
+    await subscriber.closed
+    expect(await ask(other, 'PING')).toBe('+PONG\r\n')
+    expect(await ask(admin, 'PUBLISH', 'x', '1')).toBe(':0\r\n')
+  })
+
+  test('RESET and QUIT end subscriptions', async () => {
+    const [first, second, admin] = [await connect(server()), await connect(server()), await connect(server())]
+    await first.command('SUBSCRIBE', 'x')
+    await second.command('PSUBSCRIBE', 'x')
+    expect(await ask(admin, 'PUBLISH', 'x', '1')).toBe(':2\r\n')
+    first.send(encode('RESET'))
+    second.send(encode('QUIT'))
+    await second.closed
+    await first.replies(2)
+    expect(await ask(admin, 'PUBLISH', 'x', '1')).toBe(':0\r\n')
+    expect(await describeClient(first)).toMatchObject({ flags: 'N', sub: '0', psub: '0' })
+  })
+})
+
+describe('slow subscribers', () => {
+  test('one that does not read is closed at the hard limit, and the others get everything', async () => {
+    const [slow, quick, admin] = [await connect(server()), await connect(server()), await connect(server())]
+    await slow.command('SUBSCRIBE', 'big')
+    await quick.command('SUBSCRIBE', 'big')
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 4mb 0 0')
+    slow.pause()
+    const payload = 'x'.repeat(256 * 1024)
+    let receivers = ':2\r\n'
+    let count = 0
+    for (; receivers === ':2\r\n' && count < 200; count++) receivers = await ask(admin, 'PUBLISH', 'big', payload)
+    expect(receivers).toBe(':1\r\n')
+    expect(count).toBeGreaterThan(16) // the limit's worth, and what the kernel holds
+    for (const reply of await quick.replies(count)) expect(reply.toString('latin1')).toBe(message('big', payload))
+    expect(await listClients(admin)).toHaveLength(2)
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60')
+  })
+
+  test('small messages that a client does not read count, and all come in order when it reads again', async () => {
+    const [slow, admin] = [await connect(server()), await connect(server())]
+    await slow.command('SUBSCRIBE', 'small')
+    slow.pause()
+    const filling = 'x'.repeat(64 * 1024)
+    let omem = 0
+    let count = 0
+    for (; omem === 0; count++) {
+      await ask(admin, 'PUBLISH', 'small', `${count}:${filling}`)
+      const [line] = (await listClients(admin)).filter(({ flags }) => flags === 'P')
+      omem = Number(line!['omem'])
+    }
+    const texts = Array.from({ length: 3000 }, (_, index) => `small message ${index}`)
+    admin.send(Buffer.concat(texts.map((text) => encode('PUBLISH', 'small', text))))
+    await admin.replies(texts.length)
+    const [line] = (await listClients(admin)).filter(({ flags }) => flags === 'P')
+    const size = texts.reduce((sum, text) => sum + message('small', text).length, 0)
+    expect(Number(line!['omem']) - omem).toBe(size)
+    slow.resume()
+    await slow.replies(count)
+    const received = await slow.replies(texts.length)
+    expect(received.map((reply) => reply.toString('latin1'))).toEqual(texts.map((text) => message('small', text)))
+  })
+
+  test('megabytes to many that do not read are in memory once', async () => {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connect(server())))
+    const admin = await connect(server())
+    await Promise.all(clients.map((client) => client.command('SUBSCRIBE', 'huge')))
+    for (const client of clients) client.pause()
+    const payload = 'x'.repeat(4 * MB)
+    const before = await infoOf(admin, 'used_memory_rss')
+    for (let count = 0; count < 6; count++) expect(await ask(admin, 'PUBLISH', 'huge', payload)).toBe(':20\r\n')
+    const waiting = (await listClients(admin)).reduce((sum, line) => sum + Number(line['omem']), 0)
+    const growth = (await infoOf(admin, 'used_memory_rss')) - before
+    expect(growth).toBeLessThan(Math.max(waiting / 2, 100 * MB))
+    for (const client of clients) client.resume()
+    const expected = encode('message', 'huge', payload)
+    for (const client of clients) expect((await client.replies(6)).every((reply) => reply.equals(expected))).toBe(true)
+  })
+})
+
+test('five thousand subscribers of one channel get every message, in order', async () => {
+  const admin = await connect(server())
+  const clients: RawClient[] = []
+  for (let index = 0; index < 5000; index++) {
+    const client = await RawClient.connect(server().port)
+    client.send(encode(...(index % 2 === 0 ? ['SUBSCRIBE', 'all'] : ['PSUBSCRIBE', 'al?'])))
+    clients.push(client)
+  }
+  await Promise.all(clients.map((client) => client.reply()))
+  admin.send(Buffer.concat(['1', '2', '3'].map((text) => encode('PUBLISH', 'all', text))))
+  expect((await admin.replies(3)).map(String)).toEqual([':5000\r\n', ':5000\r\n', ':5000\r\n'])
+  for (const [index, client] of clients.entries()) {
+    const kind = index % 2 === 0 ? ['message'] : ['pmessage', 'al?']
+    const expected = ['1', '2', '3'].map((text) => String(encode(...kind, 'all', text)))
+    expect((await client.replies(3)).map(String)).toEqual(expected)
+  }
+  await Promise.all(clients.map((client) => client.close()))
+  await eventually(async () => (await ask(admin, 'PUBLISH', 'all', '4')) === ':0\r\n', 'the subscribers have gone')
+})
+
+test('messages of ten channels, patterns and protocols in one turn reach each subscriber in order', async () => {
+  const admin = await connect(server())
+  const subscribers = []
+  for (let index = 0; index < 10; index++) {
+    const client = await connect(server())
+    if (index % 3 === 0) await ask(client, 'HELLO', '3')
+    await client.command('SUBSCRIBE', `c${index}`)
+    await client.command('PSUBSCRIBE', index % 2 === 0 ? 'c*' : `c[0-${index}]`)
+    subscribers.push(client)
+  }
+  const sent = Array.from({ length: 400 }, (_, index) => [
+    `c${(index * 7) % 10}`,
+    `${index} ${'y'.repeat((index * 97) % 9000)}`,
+  ])
+  admin.send(Buffer.concat(sent.map(([channel, payload]) => encode('PUBLISH', channel!, payload!))))
+  await admin.replies(sent.length)
+  for (const [index, client] of subscribers.entries()) {
+    const first = index % 3 === 0 ? '>' : '*'
+    const pattern = index % 2 === 0 ? 'c*' : `c[0-${index}]`
+    const expected = sent.flatMap(([channel, payload]) => {
+      const number = Number(channel!.slice(1))
+      const own = number === index ? [message(channel!, payload!)] : []
+      const matched = index % 2 === 0 || number <= index
+      return matched ? [...own, String(encode('pmessage', pattern, channel!, payload!))] : own
+    })
+    const received = (await client.replies(expected.length)).map((reply) => reply.toString('latin1'))
+    expect(received).toEqual(expected.map((text) => first + text.slice(1)))
+  }
+})
+
+describe('ioredis', () => {
+  test('subscribes again by itself when its connection is cut', async () => {
+    const subscriber = new Redis({ port: server().port, retryStrategy: () => 20 })
+    const publisher = new Redis({ port: server().port })
+    onTestFinished(() => {
+      subscriber.disconnect()
+      publisher.disconnect()
+    })
+    const received: string[] = []
+    subscriber.on('message', (channel, text) => received.push(`${channel} ${text}`))
+    subscriber.on('pmessage', (pattern, channel, text) => received.push(`${pattern} ${channel} ${text}`))
+    subscriber.on('error', () => undefined)
+    await subscriber.subscribe('news', 'sport')
+    await subscriber.psubscribe('n*')
+    expect(await publisher.publish('news', '1')).toBe(2)
+    await publisher.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await eventually(async () => (await publisher.publish('sport', '2')) === 1, 'the new subscription')
+    await eventually(async () => (await publisher.publish('news', '3')) === 2, 'the new subscription to a pattern')
+    await eventually(() => received.includes('n* news 3'), 'the message')
+    expect(received.filter((text) => !text.startsWith('sport'))).toEqual(
+      expect.arrayContaining(['news 1', 'n* news 1', 'news 3', 'n* news 3']),
+    )
+    await subscriber.unsubscribe('news', 'sport')
+    await subscriber.punsubscribe('n*')
+    expect(await subscriber.set('key', 'value')).toBe('OK')
+  })
+})
