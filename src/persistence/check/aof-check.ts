@@ -5,6 +5,7 @@ import * as fs from 'node:fs'
 import { equalsIgnoreCase, latin1 } from '../../lib/bytes.ts'
 import { AofReader, Next } from '../aof/reader.ts'
 import { FileSource } from '../rdb/files.ts'
+import { hasRdbMagic } from '../rdb/head.ts'
 import { checkRdb, type Print } from './rdb-check.ts'
 
 export interface AofCheckOptions {
@@ -21,7 +22,8 @@ export interface AofCheckOptions {
 export const AofCheck = { SOUND: 0, EMPTY: 1, TRUNCATED: 2, FAILED: 3 } as const
 export type AofCheck = (typeof AofCheck)[keyof typeof AofCheck]
 
-const RDB_MAGIC = 'REDIS'
+/** As many bytes of a file as tell whether it is an RDB file. */
+const RDB_MAGIC_LEN = 6
 const TIMESTAMP = /^#TS:(\d+)\r?\n/
 /** The longest timestamp line. */
 const TIMESTAMP_SIZE = 32
@@ -37,10 +39,10 @@ interface Extent {
 
 /** Whether a file begins as an RDB file does. */
 export function isRdbFile(path: string): boolean {
-  const bytes = new Uint8Array(RDB_MAGIC.length)
+  const bytes = new Uint8Array(RDB_MAGIC_LEN)
   const fd = fs.openSync(path, 'r')
   try {
-    return fs.readSync(fd, bytes, 0, bytes.length, 0) === bytes.length && latin1(bytes, 0, bytes.length) === RDB_MAGIC
+    return hasRdbMagic(latin1(bytes, 0, fs.readSync(fd, bytes, 0, bytes.length, 0)))
   } finally {
     fs.closeSync(fd)
   }

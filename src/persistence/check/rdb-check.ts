@@ -4,7 +4,7 @@ import { Keyspace } from '../../keyspace/keyspace.ts'
 import { STRING_LEN_MAX } from '../../keyspace/strings.ts'
 import { type Int64, toNumber } from '../../lib/int64.ts'
 import { NONE } from '../../memory/memory.ts'
-import { Opcode, RDB_MODULE, shownKey, typeName, VERSION_WITH_CHECKSUM } from '../rdb/format.ts'
+import { Opcode, RDB_MODULE, shownKey, typeIn, typeName, VERSION_WITH_CHECKSUM } from '../rdb/format.ts'
 import { readHead } from '../rdb/head.ts'
 import { readModuleName, skipModulePieces } from '../rdb/module-data.ts'
 import { RdbError, RdbReader, type Source } from '../rdb/reader.ts'
@@ -52,7 +52,7 @@ class RdbCheck {
       const opcode = reader.byte()
       if (opcode === Opcode.EOF) return this.checkSum()
       if (opcode >= Opcode.SLOT_INFO) this.readMark(opcode)
-      else this.readKey(opcode)
+      else this.readKey(typeIn(this.version, opcode))
     }
   }
 

@@ -24,6 +24,10 @@ export const VERSION_LEN = 4
 export const VERSION_WRITTEN = 10
 /** The version of Redis 7.4, in which fields of hashes can expire. */
 export const VERSION_READ_MAX = 12
+/** Valkey's files have a magic, versions and types of their own since its version 9. */
+export const VALKEY_MAGIC = 'VALKEY'
+export const VALKEY_VERSION_MIN = 80
+export const VALKEY_VERSION_MAX = 81
 /** Files of this version on end with a checksum. */
 export const VERSION_WITH_CHECKSUM = 5
 export const CHECKSUM_LEN = 8
@@ -88,6 +92,22 @@ export const RDB_HASH_LISTPACK_EX_RC = 23
 export const RDB_HASH_EXPIRING = 24
 export const RDB_HASH_LISTPACK_EX = 25
 
+/** The first type that Redis and Valkey do not have in common, and what is added to Valkey's so that they differ. */
+const FOREIGN_TYPE_MIN = 22
+const VALKEY_TYPES = 256
+/** Valkey's hash with fields that expire. */
+export const RDB_HASH_VALKEY = VALKEY_TYPES + 22
+
+/** The type that a number stands for in a file, or payload, of this version. */
+export function typeIn(version: number, rdbType: number): number {
+  return version >= VALKEY_VERSION_MIN && rdbType >= FOREIGN_TYPE_MIN ? rdbType + VALKEY_TYPES : rdbType
+}
+
+export function isKnownVersion(version: number): boolean {
+  const isRedis = version >= 1 && version <= VERSION_READ_MAX
+  return isRedis || (version >= VALKEY_VERSION_MIN && version <= VALKEY_VERSION_MAX)
+}
+
 /** The lowest version that knows a type. */
 export function versionOf(rdbType: number): number {
   return rdbType >= RDB_HASH_EXPIRING_RC ? VERSION_READ_MAX : VERSION_WRITTEN
@@ -120,6 +140,8 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   23: 'hash with expiring fields (listpack)',
   24: 'hash with expiring fields',
   25: 'hash with expiring fields (listpack)',
+  278: "hash with expiring fields (Valkey's)",
+  279: "path hash (Valkey's)",
 }
 
 /** What a type is called; undefined if no version of Redis wrote it. */

@@ -4,7 +4,8 @@
  *   24   | first due, 8 bytes | count | due, field, value | due, field, value | …
  *   25   | first due, 8 bytes | listpack of field, value, due … |
  *
- * In the former a field's moment is 0 if it never is due, and else counted from one before the first. */
+ * In the former a field's moment is 0 if it never is due, and else counted from one before the first. Valkey's hash
+ * (RDB_HASH_VALKEY) has it as eight bytes behind the value, -1 if it never is due. */
 import { HashEncoding, Type } from '../../keyspace/entry.ts'
 import { TRIPLE } from '../../keyspace/expiring-hashes.ts'
 import { HashWalk } from '../../keyspace/hash-walk.ts'
@@ -20,6 +21,7 @@ import {
   RDB_HASH_LISTPACK,
   RDB_HASH_LISTPACK_EX,
   RDB_HASH_LISTPACK_EX_RC,
+  RDB_HASH_VALKEY,
   RDB_HASH_ZIPLIST,
   RDB_HASH_ZIPMAP,
 } from './format.ts'
@@ -32,7 +34,9 @@ import type { RdbWriter } from './writer.ts'
 const FIELD_SIZE = 64 * 1024
 
 const EXPIRING = [RDB_HASH_EXPIRING_RC, RDB_HASH_LISTPACK_EX_RC, RDB_HASH_EXPIRING, RDB_HASH_LISTPACK_EX]
+// Instead of the moment that the others are counted from:
 const NOT_EXPIRING = -1
+const VALKEY = -2
 /** The latest moment that Redis takes. */
 const DUE_MAX = 2 ** 48 - 1
 
@@ -67,6 +71,7 @@ export function hashValues(keyspace: Keyspace): ValueFormat {
   }
 
   function skip(type: number, reader: RdbReader): void {
+    if (type === RDB_HASH_VALKEY) return skipValkey(reader)
     if (type >= RDB_HASH_EXPIRING) reader.int64()
     const hasDues = type === RDB_HASH_EXPIRING || type === RDB_HASH_EXPIRING_RC
     for (let left = type === RDB_HASH || hasDues ? reader.length() * 2 : 1; left > 0; left--) {
@@ -78,11 +83,21 @@ export function hashValues(keyspace: Keyspace): ValueFormat {
 
   return {
     type: Type.HASH,
-    rdbTypes: [RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST, RDB_HASH_LISTPACK, ...EXPIRING],
+    rdbTypes: [RDB_HASH, RDB_HASH_ZIPMAP, RDB_HASH_ZIPLIST, RDB_HASH_LISTPACK, ...EXPIRING, RDB_HASH_VALKEY],
     rdbType,
     save,
     load: (type, reader, key, expiry) => loader.load(type, reader, key, expiry),
     skip,
+  }
+}
+
+function skipValkey(reader: RdbReader): void {
+  for (let left = reader.length(); left > 0; left--) {
+    reader.head()
+    reader.skip()
+    reader.head()
+    reader.skip()
+    reader.int64()
   }
 }
 
@@ -101,6 +116,7 @@ class HashLoader {
 
   load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
     const { hashes } = this
+    if (type === RDB_HASH_VALKEY) return this.loadFields(reader, key, expiry, VALKEY)
     const firstDue = type >= RDB_HASH_EXPIRING ? toNumber(reader.int64()) : 0
     if (firstDue < 0 || firstDue > DUE_MAX) reader.refuse('A hash whose fields expire at no possible time')
     if (type === RDB_HASH) return this.loadFields(reader, key, expiry, NOT_EXPIRING)
@@ -135,7 +151,7 @@ class HashLoader {
     return entry
   }
 
-  /** `firstDue` is what the fields' moments are counted from; or NOT_EXPIRING. */
+  /** `firstDue` is what the fields' moments are counted from; or NOT_EXPIRING, or VALKEY. */
   private loadFields(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined, firstDue: number): Ref {
     const { hashes } = this
     const count = reader.length()
@@ -156,9 +172,8 @@ class HashLoader {
 
   private setField(entry: Ref, reader: RdbReader, firstDue: number): void {
     const { hashes } = this
-    const counted = firstDue === NOT_EXPIRING ? 0 : reader.length()
-    const due = counted === 0 ? 0 : counted + firstDue - 1
-    if (due > DUE_MAX) reader.refuse('A field that expires at no possible time')
+    const counted = firstDue < 0 ? 0 : reader.length()
+    let due = counted === 0 ? 0 : counted + firstDue - 1
     reader.head()
     const len = reader.len
     const field = len <= FIELD_SIZE ? this.field : new Uint8Array(len)
@@ -167,6 +182,8 @@ class HashLoader {
     reader.take()
     const isNew = hashes.set(entry, field, 0, len, reader.bytes, reader.pos, reader.len)
     if (!isNew) reader.refuse('Duplicate hash fields detected')
+    if (firstDue === VALKEY) due = Math.max(0, toNumber(reader.int64()))
+    if (due > DUE_MAX) reader.refuse('A field that expires at no possible time')
     if (due === 0) return
     hashes.expiring.seek(entry, field, 0, len)
     hashes.expiring.setDue(entry, field, 0, len, due)

@@ -9,7 +9,7 @@ import { type Int64, toNumber } from '../../lib/int64.ts'
 import { hashBytes } from '../../lib/siphash.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
 import { pauseFor } from './delay.ts'
-import { bareKey, Opcode, RDB_MODULE, shownKey, typeName, VERSION_WITH_CHECKSUM } from './format.ts'
+import { bareKey, Opcode, RDB_MODULE, shownKey, typeIn, typeName, VERSION_WITH_CHECKSUM } from './format.ts'
 import type { FunctionStore } from './functions.ts'
 import { readHead } from './head.ts'
 import { readModuleName } from './module-data.ts'
@@ -112,7 +112,7 @@ export class RdbLoader {
         return false
       default:
         if (opcode >= Opcode.SLOT_INFO) this.readMark(opcode)
-        else this.readKey(opcode)
+        else this.readKey(typeIn(this.version, opcode))
         return true
     }
   }

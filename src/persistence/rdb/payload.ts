@@ -10,7 +10,7 @@ import { STRING_LEN_MAX } from '../../keyspace/strings.ts'
 import { Crc64 } from '../../lib/crc64.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
-import { Opcode, typeName, VERSION_READ_MAX, VERSION_WRITTEN, versionOf } from './format.ts'
+import { isKnownVersion, Opcode, typeIn, typeName, VERSION_WRITTEN, versionOf } from './format.ts'
 import { RdbError, RdbReader } from './reader.ts'
 import { hintedAccess, type ValueFormats } from './values.ts'
 import { RdbWriter, type Sink } from './writer.ts'
@@ -22,11 +22,15 @@ const KEPT_SIZE = 64 * 1024
 
 const checksum = new Crc64()
 
+function versionAt(bytes: Uint8Array, footer: number): number {
+  return bytes[footer]! | (bytes[footer + 1]! << 8)
+}
+
 /** Whether bytes end as a payload does. */
 export function isPayload(bytes: Uint8Array, pos: number, len: number, skipChecksum: boolean): boolean {
   if (len < FOOTER_SIZE) return false
   const footer = pos + len - FOOTER_SIZE
-  if ((bytes[footer]! | (bytes[footer + 1]! << 8)) > VERSION_READ_MAX) return false
+  if (!isKnownVersion(versionAt(bytes, footer))) return false
   if (skipChecksum) return true
   checksum.reset()
   checksum.update(bytes, pos, len - FOOTER_SIZE + VERSION_SIZE)
@@ -177,7 +181,7 @@ export class Payloads {
     for (let index = 0; index < keyLen; index++) key.bytes[index] = keyBytes[keyPos + index]!
     reader.restart(bytes, pos, len - FOOTER_SIZE)
     try {
-      const rdbType = reader.byte()
+      const rdbType = typeIn(versionAt(bytes, pos + len - FOOTER_SIZE), reader.byte())
       const format = this.formats.reading(rdbType)
       if (format === undefined)
         return reader.refuse(`Values of type ${typeName(rdbType) ?? rdbType} cannot be restored`, 1)

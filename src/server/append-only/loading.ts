@@ -7,6 +7,7 @@
 import type { AofFile, Manifest } from '../../persistence/aof/manifest.ts'
 import { AofReader } from '../../persistence/aof/reader.ts'
 import { isSystemError } from '../../persistence/rdb/files.ts'
+import { hasRdbMagic } from '../../persistence/rdb/head.ts'
 import type { Source } from '../../persistence/rdb/reader.ts'
 import { errorText, toText } from '../config/text.ts'
 import type { Steps } from '../loading.ts'
@@ -17,7 +18,8 @@ import { Replay, ReplayEnd } from './replay.ts'
 export const Loaded = { YES: 0, NOTHING: 1, EMPTY: 2, TRUNCATED: 3, FAILED: 4 } as const
 export type Loaded = (typeof Loaded)[keyof typeof Loaded]
 
-const MAGIC = 'REDIS'
+/** As many bytes of a file as tell whether it is an RDB file. */
+const MAGIC_LEN = 6
 
 export class AofLoading {
   /** Bytes of all files, and of the base file. */
@@ -98,10 +100,10 @@ export class AofLoading {
     const { fs } = this.directory
     const { log, persistence } = this.server
     const name = toText(file.name)
-    const head = new Uint8Array(MAGIC.length)
+    const head = new Uint8Array(MAGIC_LEN)
     fs.readSync(fd, head, 0, head.length, 0)
     let start = 0
-    if (Buffer.from(head).toString('latin1') === MAGIC) {
+    if (hasRdbMagic(Buffer.from(head).toString('latin1'))) {
       const isOld = file.name === this.directory.prefix
       log.info(isOld ? 'Reading RDB preamble from AOF file...' : 'Reading RDB base file on AOF loading...')
       const source: Source = { size, read: (target, pos, len) => fs.readSync(fd, target, pos, len, null) }

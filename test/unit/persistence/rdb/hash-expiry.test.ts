@@ -7,7 +7,8 @@ import { NONE } from '../../../../src/memory/memory.ts'
 import { Payloads } from '../../../../src/persistence/rdb/payload.ts'
 import { RdbError } from '../../../../src/persistence/rdb/reader.ts'
 import { ValueFormats } from '../../../../src/persistence/rdb/values.ts'
-import { bytesOf, fileOf, listpackOf, load, save, short } from './support.ts'
+import { payloadOf } from '../../../fuzz/payloads.ts'
+import { bytesOf, fileOf, listpackOf, load, save, short, withChecksum } from './support.ts'
 
 const DUE = 4_000_000_000_000
 const KEY = bytesOf('hash')
@@ -123,3 +124,43 @@ describe('a hash with fields that expire', () => {
 function typeOf(bytes: Uint8Array): number {
   return bytes[Buffer.from(bytes).indexOf('\u0004hash') - 1]!
 }
+
+describe("Valkey's files", () => {
+  const moment = (due: number): string =>
+    Array.from({ length: 8 }, (_, at) => String.fromCharCode(Math.floor(due / 2 ** (8 * at)) % 256)).join('')
+  const NEVER = '\xff'.repeat(8)
+  const hash = `\x02${short('a')}${short('1')}${moment(DUE)}${short('b')}${short('2')}${NEVER}`
+  const fileOfValkey = (text: string, version = '080'): Uint8Array =>
+    withChecksum(bytesOf(`VALKEY${version}${text}\xff`))
+
+  test('have a type of their own for hashes with fields that expire', () => {
+    const fields = contentOf(load(fileOfValkey(`\x16${short('hash')}${hash}`)))[0]
+    expect(fields).toEqual({ a: ['1', DUE], b: ['2', 0] })
+    const past = load(
+      fileOfValkey(`\xfc${'\x01'.repeat(5)}\0\0\0\x16${short('gone')}${hash}\x16${short('hash')}${hash}`),
+    )
+    expect(contentOf(past)[0]).toEqual(fields)
+  })
+
+  test('of other versions, and with other types, are refused', () => {
+    expect(() => load(fileOfValkey('', '011'))).toThrow("Can't handle RDB format version 11")
+    expect(() => load(fileOfValkey('', '099'))).toThrow("Can't handle RDB format version 99")
+    expect(() => load(fileOf([], 80))).toThrow("Can't handle RDB format version 80")
+    expect(() => load(fileOfValkey(`\x17${short('k')}x`))).toThrow("The value (path hash (Valkey's), type 279)")
+    expect(() => load(fileOfValkey(`\x16${short('hash')}${hash.slice(0, -3)}`))).toThrow(RdbError)
+  })
+
+  test("give payloads that say so by their version: the same number is another type in Redis's", () => {
+    const keyspace = new Keyspace(1)
+    const payloads = new Payloads(keyspace, new ValueFormats(keyspace))
+    for (const [version, isValue] of [
+      [80, true],
+      [12, false],
+    ] as const) {
+      const payload = payloadOf(bytesOf(`\x16${hash}`), version)
+      expect(payloads.isSound(payload, 0, payload.length)).toBe(true)
+      const entry = payloads.restore(payload, 0, payload.length, KEY, 0, KEY.length, undefined, -1, -1)
+      expect(entry !== NONE).toBe(isValue)
+    }
+  })
+})
