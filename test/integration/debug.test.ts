@@ -175,7 +175,9 @@ describe('DEBUG', () => {
 
   test('LOADAOF is refused while there is nothing to load from', async () => {
     const client = await connect(server())
-    expect(await ask(client, 'DEBUG', 'LOADAOF')).toBe('-ERR Error trying to load the AOF files, check server logs.\r\n')
+    expect(await ask(client, 'DEBUG', 'LOADAOF')).toBe(
+      '-ERR Error trying to load the AOF files, check server logs.\r\n',
+    )
   })
 
   test.each(['SEGFAULT', 'PANIC', 'OOM', 'ASSERT', 'RESTART', 'NOSUCH', 'SLEEP'])(
