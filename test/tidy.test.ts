@@ -44,6 +44,12 @@ const EXCEPTIONS: readonly Exception[] = [
     count: 1,
     reason: 'the layout of one record; who keeps such records verifies them',
   },
+  {
+    rule: 'verify',
+    file: 'src/structures/table-compaction.ts',
+    count: 1,
+    reason: 'what it moves is a table, which table.ts verifies',
+  },
 ]
 
 /** From the bottom up: folders, and files that stand in src/ itself. Each imports only from those before it.

@@ -13,6 +13,7 @@ import { type Int64, toNumber } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { SCAN_END } from '../structures/table.ts'
+import { compactBucket, type EntryMover } from '../structures/table-compaction.ts'
 import { DueSum } from './due-sum.ts'
 import { EntryFlag } from './entry.ts'
 import { Event } from './events.ts'
@@ -426,6 +427,18 @@ export class Database {
       if (entries.expires(entry)) entries.markIndexed(entry)
     }
     return true
+  }
+
+  /** The entry at a key, be it past its time or not; leaves everything alone. */
+  peek(bytes: Uint8Array, pos: number, len: number): Ref {
+    return this.keyspace.table.find(this.root, bytes, pos, len, hashBytes(bytes, pos, len))
+  }
+
+  /** Moves what must be moved (Memory.move) of the bucket at a position; returns the next position. Allocates. */
+  compact(position: number, mover: EntryMover): number {
+    const { memory } = this.keyspace
+    this.root = memory.move(this.root)
+    return compactBucket(memory, this.root, position, mover)
   }
 
   /** Gives up the table and starts an empty one; returns the old one for `Keyspace.reclaim`. */

@@ -112,8 +112,7 @@ export class Evictor {
       if (!index.walk()) return db.expireNext()
     }
     const entry = this.entryOf(db)
-    if (entry === NONE) index.dropWalked()
-    else db.evictEntry(entry, table.hashOf(entry))
+    if (entry !== NONE) db.evictEntry(entry, table.hashOf(entry))
     return true
   }
 
@@ -141,10 +140,7 @@ export class Evictor {
     for (let looked = 0; met < this.samples && looked < IN_VAIN_MAX; looked++) {
       if (!index.walk()) break
       const entry = this.entryOf(db)
-      if (entry === NONE) {
-        index.dropWalked()
-        continue
-      }
+      if (entry === NONE) continue
       met++
       const access = entries.access(entry)
       this.offer(db, entry, clock.worth(access), access)
@@ -161,10 +157,7 @@ export class Evictor {
     for (let looked = 0; met < this.samples && looked < IN_VAIN_MAX && !index.isBehind; looked++) {
       if (!index.walkBlock()) break
       const entry = this.entryOf(db)
-      if (entry === NONE) {
-        index.dropWalked()
-        continue
-      }
+      if (entry === NONE) continue
       met++
       const due = toNumber(entries.expiry(entry))
       this.offer(db, entry, due, due)
@@ -172,14 +165,18 @@ export class Evictor {
     if (met === 0 && index.isBehind) db.expireNext()
   }
 
-  /** The entry with an expiry that the index's record names, or at least one like it; NONE if there is none. */
+  /** The entry with an expiry that the index's record names, or at least one like it; NONE if there is none. A record
+   *  that names nothing at all is dropped. */
   private entryOf(db: Database): Ref {
     const { table, entries } = this.keyspace
+    let isNeeded = false
     table.matches(db.root, db.index!.hash)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref
       if (entries.expires(entry)) return entry
+      if (entries.hasExpiringFields(entry)) isNeeded = true
     }
+    if (!isNeeded) db.index!.dropWalked()
     return NONE
   }
 

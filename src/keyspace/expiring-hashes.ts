@@ -46,6 +46,12 @@ export function rootOfExpiring(memory: Memory, record: Ref): Ref {
   return memory.word(record, ROOT) as Ref
 }
 
+/** Moves the blocks that a record refers to, if they must be moved (Memory.move). */
+export function moveExpiringRecord(memory: Memory, record: Ref, isTable: boolean): void {
+  memory.setWord(record, ROOT, memory.move(memory.word(record, ROOT) as Ref))
+  if (isTable) memory.setWord(record, INDEX, memory.move(memory.word(record, INDEX) as Ref))
+}
+
 export class ExpiringHashes {
   readonly index: SortedIndex
   /** What `seek` met: the field's offset in the listpack, or its ref; and when it is due. */
@@ -95,7 +101,8 @@ export class ExpiringHashes {
   private setRoot(entry: Ref, root: Ref): void {
     this.memory.setWord(this.recordOf(entry), ROOT, root)
   }
-  private indexOf(entry: Ref): Ref {
+  /** The index over the fields that expire; NONE if the hash is a listpack. */
+  indexOf(entry: Ref): Ref {
     return this.memory.word(this.recordOf(entry), INDEX) as Ref
   }
 

@@ -146,6 +146,10 @@ export class HashFields {
   blockOf(field: Ref): Ref {
     return (this.memory.word(field, 0) & OWN_BIT) === 0 ? NONE : (this.memory.word(field, VALUE) as Ref)
   }
+  /** Of a field whose value has a block of its own: that is another one now, with the same content. */
+  setBlock(field: Ref, block: Ref): void {
+    this.memory.setWord(field, VALUE, block)
+  }
 
   /** Points `bytes`, `pos`, `len` at the value. */
   locate(field: Ref): void {

@@ -26,6 +26,7 @@ import { HashWalk } from './hash-walk.ts'
 import type { Kind } from './kinds.ts'
 import { hashMember } from './member-hash.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
+import { compactHash } from './value-compaction.ts'
 
 /** The time as the running command sees it, in milliseconds. */
 interface Clock {
@@ -435,6 +436,7 @@ export function hashKind(hashes: Hashes, entries: Entries): Kind {
         into.xorDigest(pair)
       }
     },
+    compact: (entry, cursor) => compactHash(hashes, entries, entry, cursor),
     verify: (entry) => hashes.verify(entry),
   }
 }

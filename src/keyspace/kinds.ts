@@ -23,5 +23,8 @@ export interface Kind {
   digest(entry: Ref, into: Digest): void
   /** The root of the table of the value's members or fields; NONE if it has none. */
   memberTable(entry: Ref): Ref
+  /** Moves what must be moved of the value (Memory.move), from a cursor on, 0 at first; returns the next cursor, or
+   *  COMPACTED (value-compaction.ts). A kind without it stays where it is. Allocates. */
+  compact?(entry: Ref, cursor: number): number
   verify(entry: Ref): void
 }

@@ -20,6 +20,7 @@ import type { Database } from './database.ts'
 import { type Entries, EntryFlag, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
 import { Quicklist } from './quicklist.ts'
+import { compactList } from './value-compaction.ts'
 
 export const ListEncoding = { LISTPACK: 0, QUICKLIST: 1 } as const
 /** What the count of a list can say. */
@@ -348,6 +349,7 @@ export function listKind(lists: Lists, entries: Entries): Kind {
         into.mix(listpacks.bytes, listpacks.pos, listpacks.len)
       } while (lists.advance())
     },
+    compact: (entry, cursor) => compactList(lists, entries, entry, cursor),
     verify: (entry) => lists.verify(entry),
   }
 }

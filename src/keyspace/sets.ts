@@ -22,6 +22,7 @@ import { hashMember } from './member-hash.ts'
 import { createSetMember, verifySetMember } from './set-members.ts'
 import { SetWalk } from './set-walk.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
+import { compactSet } from './value-compaction.ts'
 
 export class Sets {
   /** set-max-intset-entries, set-max-listpack-entries, set-max-listpack-value. */
@@ -407,6 +408,7 @@ export function setKind(sets: Sets, entries: Entries): Kind {
         into.xor(walk.bytes, walk.pos, walk.len)
       }
     },
+    compact: (entry, cursor) => compactSet(entries, entry, cursor),
     verify: (entry) => sets.verify(entry),
   }
 }

@@ -10,6 +10,7 @@ import { BLOCK_BYTES_MAX, blockSizeFor, type Memory, NONE, posOf, type Ref } fro
 import type { Database } from './database.ts'
 import { type Entries, EntryFlag, StringEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
+import { compactString } from './value-compaction.ts'
 
 /** The longest value that lies in the entry itself. */
 const INLINE_MAX = 1024
@@ -322,6 +323,7 @@ export function stringKind(strings: Strings, entries: Entries): Kind {
       strings.locate(entry)
       into.mix(strings.bytes, strings.pos, strings.len)
     },
+    compact: (entry) => compactString(entries, entry),
     verify: (entry) => strings.verify(entry),
   }
 }

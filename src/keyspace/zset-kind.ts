@@ -3,6 +3,7 @@ import { Digest } from '../lib/digest.ts'
 import { DOUBLE_LEN_MAX, writeShortDouble } from '../lib/double.ts'
 import { type Entries, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
+import { compactZset } from './value-compaction.ts'
 import { ZsetWalk } from './zset-walk.ts'
 import type { Zsets } from './zsets.ts'
 
@@ -30,6 +31,7 @@ export function zsetKind(zsets: Zsets, entries: Entries): Kind {
         into.xorDigest(pair)
       }
     },
+    compact: (entry, cursor) => compactZset(zsets, entries, entry, cursor),
     verify: (entry) => zsets.verify(entry),
   }
 }

@@ -54,7 +54,7 @@ export class Zsets {
   private hash = 0
   private readonly entries: Entries
   private readonly memory: Memory
-  private readonly index: SortedIndex
+  readonly index: SortedIndex
   private readonly listpacks: Listpacks
   private readonly doom: Doom
   /** For commands; conversions have their own. */

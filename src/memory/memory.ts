@@ -61,6 +61,9 @@ const PAGE_LARGE = 254
 // ArrayBuffers come from calloc, whose data starts 16 bytes into a page; 48 more make blocks cache-line aligned.
 const LINE_PAD = 48
 
+/** A block of more pages is not moved. */
+const MOVED_PAGES_MAX = 64
+
 const EMPTY_WORDS = new Int32Array(0)
 const EMPTY_BYTES = new Uint8Array(0)
 
@@ -111,6 +114,9 @@ export class Memory {
   /** No chunk below this one has a free page. */
   private firstFreeChunk = 0
   private spareChunk = -1
+  /** 1: the chunk is being emptied. Nothing is allocated there, and what is freed there is not linked. */
+  private readonly emptying = new Uint8Array(CHUNKS_MAX)
+  private emptyingCount = 0
   /** Chunks that a reset left over. */
   private readonly discarded: Uint8Array[] = []
 
@@ -232,14 +238,17 @@ export class Memory {
     return target
   }
 
-  /** Forgets every block at once: every ref, position and view is dead. All chunks but the first are to be given back,
-   *  with `discard`. */
+  /** Forgets every block at once: every ref, position and view is dead. All chunks are to be given back, with
+   *  `discard`; the first is another one from now on, which takes nothing until it is written to. */
   reset(): void {
-    for (let chunk = 1; chunk < this.bytes.length; chunk++) {
+    for (let chunk = 0; chunk < this.bytes.length; chunk++) {
       if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
     }
+    const buffer = new ArrayBuffer(CHUNK_BYTES + LINE_PAD)
     this.words.length = 1
     this.bytes.length = 1
+    this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
+    this.bytes[0] = new Uint8Array(buffer, LINE_PAD, CHUNK_BYTES)
     this.chunkFreePages.length = 0
     this.chunkRun.length = 0
     this.pageKind = new Uint8Array(0)
@@ -254,6 +263,8 @@ export class Memory {
     this.counters[1] = 0
     this.counters[2] = CHUNK_BYTES
     this.spareChunk = -1
+    this.emptying.fill(0)
+    this.emptyingCount = 0
     this.describeChunk(0)
   }
 
@@ -280,6 +291,7 @@ export class Memory {
   }
 
   private linkSpan(span: number, sizeClass: number): void {
+    if (this.emptyingCount > 0 && this.emptying[(span / CHUNK_PAGES) | 0] !== 0) return
     this.trimClass(sizeClass)
     const first = this.roomy[sizeClass]!
     this.spanNext[span] = first
@@ -298,6 +310,9 @@ export class Memory {
 
   /** Gives an empty span back, unless it is its class's only one with room: that one may be wanted again soon. */
   private retireSpan(span: number, sizeClass: number): void {
+    if (this.emptyingCount > 0 && this.emptying[(span / CHUNK_PAGES) | 0] !== 0) {
+      return this.givePages(span, CLASS_PAGES[sizeClass]!)
+    }
     if (this.roomy[sizeClass] === span && this.spanNext[span]! < 0) return
     this.unlinkSpan(span, sizeClass)
     this.givePages(span, CLASS_PAGES[sizeClass]!)
@@ -387,6 +402,10 @@ export class Memory {
     this.pageKind.fill(PAGE_FREE, first, first + count)
     const free = this.chunkFreePages[chunk]! + count
     this.chunkFreePages[chunk] = free
+    if (this.emptying[chunk] !== 0) {
+      if (free === CHUNK_PAGES) this.releaseChunk(chunk)
+      return
+    }
     this.chunkRun[chunk] = free
     if (chunk < this.firstFreeChunk) this.firstFreeChunk = chunk
     if (this.words[chunk]!.length << WORDS_SHIFT !== CHUNK_BYTES) this.releaseChunk(chunk)
@@ -406,6 +425,103 @@ export class Memory {
     this.bytes[chunk] = EMPTY_BYTES
     this.chunkFreePages[chunk] = 0
     this.chunkRun[chunk] = 0
+    this.emptyingCount -= this.emptying[chunk]!
+    this.emptying[chunk] = 0
+  }
+
+  // Compaction: chunks are emptied by whoever knows where the refs are (keyspace/compactor.ts).
+
+  /** Chunks in the tables, those given back included. */
+  get chunkCount(): number {
+    return this.words.length
+  }
+
+  /** Whether a chunk can be emptied: not the first one, nor one of another size or with a block too large to be moved
+   *  at once. */
+  canEmpty(chunk: number): boolean {
+    if (chunk === 0 || this.words[chunk]!.length << WORDS_SHIFT !== CHUNK_BYTES) return false
+    for (let page = chunk * CHUNK_PAGES; page < (chunk + 1) * CHUNK_PAGES; ) {
+      const isLarge = this.pageKind[page] === PAGE_LARGE
+      if (isLarge && this.spanUsed[page]! > MOVED_PAGES_MAX) return false
+      page += isLarge ? this.spanUsed[page]! : 1
+    }
+    return true
+  }
+
+  /** Bytes of a chunk that are free; 0 of one that is not a common one. */
+  freeIn(chunk: number): number {
+    if (this.words[chunk]!.length << WORDS_SHIFT !== CHUNK_BYTES) return 0
+    let used = 0
+    for (let page = chunk * CHUNK_PAGES; page < (chunk + 1) * CHUNK_PAGES; ) {
+      const kind = this.pageKind[page]!
+      if (kind === PAGE_FREE) page++
+      else if (kind === PAGE_LARGE) {
+        used += this.spanUsed[page]!
+        page += this.spanUsed[page]!
+      } else {
+        used += (this.spanUsed[page]! * CLASS_GRANULES[kind]!) / PAGE_GRANULES
+        page += CLASS_PAGES[kind]!
+      }
+    }
+    return (CHUNK_PAGES - used) * PAGE_GRANULES * GRANULE
+  }
+
+  /** From now on nothing is allocated in this chunk; when its last block has been moved or freed it is given back. */
+  beginEmptying(chunk: number): void {
+    this.emptying[chunk] = 1
+    this.emptyingCount++
+    this.chunkRun[chunk] = 0
+    if (this.spareChunk === chunk) this.spareChunk = -1
+    for (let page = chunk * CHUNK_PAGES; page < (chunk + 1) * CHUNK_PAGES; page++) {
+      const kind = this.pageKind[page]!
+      if (kind === PAGE_FREE || kind === PAGE_LARGE || this.spanOf[page] !== page) continue
+      const used = this.spanUsed[page]!
+      if (used < CLASS_BLOCKS[kind]!) this.unlinkSpan(page, kind)
+      if (used === 0) this.givePages(page, CLASS_PAGES[kind]!)
+    }
+    if (this.emptying[chunk] !== 0 && this.chunkFreePages[chunk] === CHUNK_PAGES) this.releaseChunk(chunk)
+  }
+
+  /** Chunks being emptied that still hold something. */
+  get emptyingChunks(): number {
+    return this.emptyingCount
+  }
+
+  /** Gives up emptying what chunks are not empty yet: they serve again. */
+  endEmptying(): void {
+    for (let chunk = 1; chunk < this.words.length && this.emptyingCount > 0; chunk++) {
+      if (this.emptying[chunk] === 0) continue
+      this.emptying[chunk] = 0
+      this.emptyingCount--
+      this.chunkRun[chunk] = this.chunkFreePages[chunk]!
+      if (chunk < this.firstFreeChunk) this.firstFreeChunk = chunk
+      for (let page = chunk * CHUNK_PAGES; page < (chunk + 1) * CHUNK_PAGES; page++) {
+        const kind = this.pageKind[page]!
+        if (kind === PAGE_FREE || kind === PAGE_LARGE || this.spanOf[page] !== page) continue
+        if (this.spanUsed[page]! < CLASS_BLOCKS[kind]!) this.linkSpan(page, kind)
+      }
+    }
+  }
+
+  /** Whether the block lies in a chunk that is being emptied. */
+  mustMove(ref: Ref): boolean {
+    return this.emptying[ref >>> CHUNK_SHIFT] !== 0
+  }
+
+  /** A copy of the block elsewhere. Allocates. */
+  duplicate(ref: Ref): Ref {
+    const size = this.capacity(ref)
+    const target = this.alloc(size)
+    copyBytes(this.bytesOf(ref), posOf(ref), this.bytesOf(target), posOf(target), size)
+    return target
+  }
+
+  /** Moves the block elsewhere if its chunk is being emptied; returns its ref, which may be another one then. */
+  move(ref: Ref): Ref {
+    if (this.emptying[ref >>> CHUNK_SHIFT] === 0) return ref
+    const target = this.duplicate(ref)
+    this.free(ref)
+    return target
   }
 
   /** Reserves a chunk of `size` bytes; returns its first page that may be used. */
@@ -452,6 +568,11 @@ export class Memory {
     this.spanCarved = grown(this.spanCarved, capacity)
     this.spanNext = grown(this.spanNext, capacity)
     this.spanPrev = grown(this.spanPrev, capacity)
+  }
+
+  /** Whether a chunk is kept in reserve. */
+  get hasSpare(): boolean {
+    return this.spareChunk >= 0 && this.chunkFreePages[this.spareChunk] === CHUNK_PAGES
   }
 
   /** Gives back what is kept for the next allocations: empty spans, and the chunk in reserve. */
@@ -544,7 +665,8 @@ export class Memory {
       assert(++free <= blocks, 'the free chain ends')
     }
     assert(used + free === this.spanCarved[span]!, 'carved blocks are used or free')
-    assert(linked.has(span) === used < blocks, 'just the spans with room are linked')
+    const isOpen = used < blocks && this.emptying[(span / CHUNK_PAGES) | 0] === 0
+    assert(linked.has(span) === isOpen, 'just the spans with room are linked')
   }
 }
 

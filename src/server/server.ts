@@ -67,6 +67,7 @@ import { saveCommands } from './commands/save.ts'
 import { shutdownCommands } from './commands/shutdown.ts'
 import { slowlogCommands } from './commands/slowlog.ts'
 import { timeCommands } from './commands/time.ts'
+import { Compaction } from './compaction.ts'
 import type { Config } from './config/config.ts'
 import { lettersOf } from './config/events.ts'
 import { Connection, type Wire } from './connection.ts'
@@ -138,6 +139,7 @@ export class Server {
   readonly clientMemory: ClientMemory
   readonly slow: SlowCommands
   readonly eviction: Eviction
+  readonly compaction: Compaction
   readonly waiting: Waiting
   readonly transactions: Transactions
   readonly blocking: Blocking
@@ -211,6 +213,7 @@ export class Server {
     this.vitals = new Vitals(this)
     this.slow = new SlowCommands(this)
     this.eviction = new Eviction(this)
+    this.compaction = new Compaction(this)
     this.waiting = new Waiting(this)
     this.blocking.start()
     this.transactions.onTooLong = (session) => {
@@ -437,6 +440,7 @@ export class Server {
     this.persistence.close()
     this.directoryLock.release()
     this.vitals.close()
+    this.compaction.close()
     this.waiting.close()
     this.blocking.close()
     this.shutdown.close()

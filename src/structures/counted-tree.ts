@@ -196,6 +196,38 @@ export class CountedTree {
     }
   }
 
+  /** Moves the blocks of the path that must be moved (Memory.move). The path is good afterwards. Allocates. */
+  compactPath(root: Ref): void {
+    const memory = this.memory
+    const height = memory.word(root, HEIGHT)
+    for (let level = height; level >= 0; level--) {
+      const block = this.blocks[level]! as Ref
+      if (!memory.mustMove(block)) continue
+      const moved = memory.move(block)
+      this.blocks[level] = moved
+      if (level === height) memory.setWord(root, TOP, moved)
+      else
+        memory.setWord(
+          this.blocks[level + 1]! as Ref,
+          RECORDS + this.slots[level + 1]! * this.innerWords + CHILD,
+          moved,
+        )
+      if (level === 0) this.relinkLeaf(root, moved)
+      this.adopt(moved, 0, this.count(moved), level)
+    }
+  }
+
+  /** A leaf has moved: tells its neighbours. */
+  private relinkLeaf(root: Ref, leaf: Ref): void {
+    const memory = this.memory
+    const next = memory.word(leaf, NEXT) as Ref
+    const prev = memory.word(leaf, PREV) as Ref
+    if (prev === NONE) memory.setWord(root, FIRST, leaf)
+    else memory.setWord(prev, NEXT, leaf)
+    if (next === NONE) memory.setWord(root, LAST, leaf)
+    else memory.setWord(next, PREV, leaf)
+  }
+
   /** The position of what the path leads to, in a tree of keys: the weight of all before it. */
   position(root: Ref): number {
     const chunks = this.memory.words

@@ -288,6 +288,29 @@ export class Sequence {
     return payload
   }
 
+  /** Moves the node of the element at `index`, its payload and the tree's blocks above it, if they must be moved;
+   *  returns the index behind the node's elements. The root stays where it is. Allocates. */
+  compact(root: Ref, index: number): number {
+    const memory = this.memory
+    const node = this.nodeAt(root, index)
+    const end = index - this.offset + this.countIn(node)
+    memory.setWord(node, PAYLOAD, memory.move(this.payload(node)))
+    const isInTree = memory.word(node, PARENT) !== NONE
+    if (isInTree) this.tree.compactPath(root)
+    if (!memory.mustMove(node)) return end
+    const moved = memory.move(node)
+    if (isInTree) {
+      memory.setWord(this.tree.blocks[0]! as Ref, RECORDS + this.tree.slots[0]! * RECORD_WORDS + CHILD, moved)
+    }
+    const prev = this.prev(moved)
+    const next = this.next(moved)
+    if (prev === NONE) memory.setWord(root, HEAD, moved)
+    else memory.setWord(prev, NEXT, moved)
+    if (next === NONE) memory.setWord(root, TAIL, moved)
+    else memory.setWord(next, PREV, moved)
+    return end
+  }
+
   /** The essay's "Always", and the tree's. */
   verify(root: Ref): void {
     const memory = this.memory

@@ -193,6 +193,28 @@ export class SortedIndex {
     return true
   }
 
+  /** A member has got another ref (`member` has the old one's bytes, which are still there). */
+  replace(root: Ref, score: number, old: Ref, member: Ref): void {
+    const { memory, tree } = this
+    this.noteMember(score, member)
+    this.descend(root)
+    DEV: assert(this.memberAtPath() === old, 'only what is in the index can be replaced')
+    memory.setWord(tree.blocks[0]! as Ref, RECORDS + tree.slots[0]! * KEY_WORDS + MEMBER, member)
+    for (let level = 1; level <= memory.word(root, HEIGHT); level++) {
+      const word = RECORDS + tree.slots[level]! * INNER_WORDS + CHILD_KEY + MEMBER
+      const block = tree.blocks[level]! as Ref
+      if (memory.word(block, word) === old) memory.setWord(block, word, member)
+    }
+  }
+
+  /** Moves the blocks above the member with so many before it, if they must be moved; returns the number of members up
+   *  to the end of its leaf. The root stays where it is. Allocates. */
+  compact(root: Ref, rank: number): number {
+    this.tree.descend(root, rank)
+    this.tree.compactPath(root)
+    return rank - this.tree.slots[0]! + this.memory.word(this.tree.blocks[0]! as Ref, COUNT)
+  }
+
   /** The number of members before this one. */
   rank(root: Ref, score: number, member: Ref): number {
     this.noteMember(score, member)

@@ -34,9 +34,9 @@ import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
 
 // Words of the root.
 const COUNT = 0
-const DEPTH = 1
-const DIRECTORY = 2
-const BITS = 3
+export const DEPTH = 1
+export const DIRECTORY = 2
+export const BITS = 3
 const DEEPEST = 4
 const SEGMENTS = 5
 const OVERFLOWS = 6
@@ -46,11 +46,11 @@ const ROOT_SIZE = 7 * 4
 const CROWDED = 1
 
 // Words of a bucket.
-const LINE_WORDS = 16
-const LINE_SHIFT = 4
+export const LINE_WORDS = 16
+export const LINE_SHIFT = 4
 const LINE_SIZE = LINE_WORDS * 4
-const NEXT = 3
-const SLOT_0 = 4
+export const NEXT = 3
+export const SLOT_0 = 4
 const SLOTS = 12
 
 const SEGMENT_BITS = 6

@@ -1,11 +1,12 @@
 /* Directives about the data: memory, expiry, encodings, and how commands are watched. Defaults and limits are those of
  * Redis 7.2.4. */
 import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
-import { bool, choice, Flag, integer, memory, type Surroundings, special } from './directive.ts'
+import { bool, choice, Flag, integer, memory, special } from './directive.ts'
 import {
   ACTED,
   COLLECTIONS,
-  DEFRAG,
+  COMPACTION,
+  COMPACTION_STEPS,
   NO_DEPRECATED_LUA,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
@@ -35,15 +36,6 @@ const POLICIES = [
   'noeviction',
 ] as const
 
-/** A file that asks for it starts the server all the same; a client that does must hear that nothing will happen. */
-function checkDefrag(on: boolean, around: Surroundings): string | undefined {
-  if (!on || around.atStart) return undefined
-  return (
-    'Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc ' +
-    'like the one shipped by default with the Redis source distribution'
-  )
-}
-
 export const MEMORY = [
   memory('maxmemory', [0, UINT64_MAX], 0, ACTED, SIZE),
   choice('maxmemory-policy', POLICIES, 'noeviction', ACTED),
@@ -60,13 +52,13 @@ export const MEMORY = [
   bool('lazyfree-lazy-user-flush', false, SLICED),
   bool('activerehashing', true, NO_REHASH),
   bool('jemalloc-bg-thread', true, NO_JEMALLOC),
-  bool('activedefrag', false, DEFRAG, { check: checkDefrag }),
-  memory('active-defrag-ignore-bytes', [1, INT64_MAX], 100 * MB, DEFRAG, SIZE),
-  integer('active-defrag-threshold-lower', [0, 1000], 10, DEFRAG),
-  integer('active-defrag-threshold-upper', [0, 1000], 100, DEFRAG),
-  integer('active-defrag-cycle-min', [1, 99], 1, DEFRAG),
-  integer('active-defrag-cycle-max', [1, 99], 25, DEFRAG),
-  integer('active-defrag-max-scan-fields', [1, INT64_MAX], 1000, DEFRAG),
+  bool('activedefrag', true, ACTED),
+  memory('active-defrag-ignore-bytes', [1, INT64_MAX], 100 * MB, COMPACTION, SIZE),
+  integer('active-defrag-threshold-lower', [0, 1000], 10, ACTED),
+  integer('active-defrag-threshold-upper', [0, 1000], 100, ACTED),
+  integer('active-defrag-cycle-min', [1, 99], 1, ACTED),
+  integer('active-defrag-cycle-max', [1, 99], 25, ACTED),
+  integer('active-defrag-max-scan-fields', [1, INT64_MAX], 1000, COMPACTION_STEPS),
 ] as const
 
 export const ENCODINGS = [

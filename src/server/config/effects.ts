@@ -27,7 +27,6 @@ export const ACL_FILE = refused('access control lists are not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
 export const COLLECTIONS = accepted('data types other than strings are not built yet')
-export const DEFRAG = accepted('memory compaction is not built yet')
 export const REPLICATION = accepted('replication is not built yet')
 export const REPLICATION_LINK = refused('replication is not built yet')
 export const RESTORE_EXAMINES = partial(
@@ -36,7 +35,9 @@ export const RESTORE_EXAMINES = partial(
 export const TLS = accepted('TLS is not built yet')
 export const TLS_LINK = refused('TLS is not built yet')
 
-// What the design leaves nothing to do for.
+// What the design leaves nothing, or less, to do for.
+export const COMPACTION = partial('more than 24 MB are compacted in any case')
+export const COMPACTION_STEPS = accepted('large values are always compacted in small steps')
 export const MODULES = refused('modules are native code for Redis itself and cannot be loaded')
 export const NO_CRASH_LOG = accepted('a crash is reported by Node itself')
 export const NO_DAEMON = accepted('the server stays in the foreground: a Node process cannot fork itself')

@@ -73,7 +73,7 @@ export function memorySection(server: Server): string {
     mem_cluster_links: 0,
     mem_aof_buffer: 0,
     mem_allocator: 'arena',
-    active_defrag_running: 0,
+    active_defrag_running: server.compaction.isRunning ? 1 : 0,
     lazyfree_pending_objects: keyspace.pendingFrees,
     lazyfreed_objects: keyspace.stats.lazyFreed,
     cinnabar_js_heap_used: process.memoryUsage().heapUsed,

@@ -6,13 +6,16 @@ import { type Fields, fields } from './fields.ts'
 const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(2)
 
 /** What features that are not there yet would count. */
-const DEFRAG: Fields = {
-  active_defrag_hits: 0,
-  active_defrag_misses: 0,
-  active_defrag_key_hits: 0,
-  active_defrag_key_misses: 0,
-  total_active_defrag_time: 0,
-  current_active_defrag_time: 0,
+function compaction({ compaction }: Server): Fields {
+  const { hits, misses } = compaction.compactor.stats
+  return {
+    active_defrag_hits: hits,
+    active_defrag_misses: misses,
+    active_defrag_key_hits: hits,
+    active_defrag_key_misses: misses,
+    total_active_defrag_time: Math.trunc(compaction.totalMs),
+    current_active_defrag_time: Math.trunc(compaction.currentMs),
+  }
 }
 
 function traffic({ stats, vitals, dispatcher }: Server): Fields {
@@ -94,7 +97,7 @@ export function statsSection(server: Server): string {
     total_forks: 0,
     migrate_cached_sockets: server.migration.kept,
     slave_expires_tracked_keys: 0,
-    ...DEFRAG,
+    ...compaction(server),
     tracking_total_keys: server.tracking.nameCount,
     tracking_total_items: server.tracking.itemCount,
     tracking_total_prefixes: server.tracking.prefixCount,

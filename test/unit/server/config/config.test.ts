@@ -279,11 +279,4 @@ describe('what has no effect', () => {
     expect(config.set(['tls-port', '7001'], LOCAL)).toBe(failed('tls-port', 'TLS is not built yet'))
     expect(config.set(['tls-port', '0'], LOCAL)).toBeUndefined()
   })
-
-  test('does not stop the start for active defragmentation, but tells a client that asks for it', () => {
-    const config = newConfig()
-    expect(config.configure('activedefrag', ['yes'])).toBeUndefined()
-    expect(config.set(['activedefrag', 'no'], LOCAL)).toBeUndefined()
-    expect(config.set(['activedefrag', 'yes'], LOCAL)).toMatch(/Active defragmentation cannot be enabled/)
-  })
 })

@@ -30,6 +30,8 @@ const KNOWN: readonly { readonly old: boolean; readonly names: readonly string[]
   },
   { old: true, names: ['aof-disable-auto-gc'], why: 'became hidden in 7.2' },
   { old: false, names: ['lua-enable-deprecated-api'], why: 'gone in 7.2' },
+  { old: true, names: ['activedefrag'], why: 'on here: it costs nothing while there is nothing to do' },
+  { old: false, names: ['activedefrag'], why: 'on here' },
 ]
 
 /** What 7.2 says and earlier versions do not, in the error of an unknown choice. */
