@@ -23,7 +23,7 @@ import { type Queue, QueuePool } from '../transactions/queue.ts'
 import { WatchedKeys, Watcher } from '../transactions/watched-keys.ts'
 import { Call } from './call.ts'
 import { type Command, type CommandGroup, Flag, group, key, many } from './definition.ts'
-import type { Dispatcher, TransactionQueue } from './dispatcher.ts'
+import { type Dispatcher, ServerGate, type TransactionQueue } from './dispatcher.ts'
 import { Gate, ReplyMode, Session, SessionFlag } from './session.ts'
 
 const QUEUED = fromLatin1('+QUEUED\r\n')
@@ -74,7 +74,8 @@ export class Transactions implements TransactionQueue {
     session.flags |= SessionFlag.SPOILED
     if (command === null || command.name !== 'exec') return error
     this.discard(session)
-    this.dispatcher?.onMonitored?.(call, command)
+    const dispatcher = this.dispatcher!
+    if ((dispatcher.gates & ServerGate.MONITORED) !== 0) dispatcher.onMonitored?.(call, command)
     return execAbortedBecause(error)
   }
 

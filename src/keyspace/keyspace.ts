@@ -114,7 +114,8 @@ export class Keyspace {
   stringLenMax = 512 * 1024 * 1024
   /** The snapshot under way. */
   snapshot: BeforeChange | null = null
-  private readonly listeners: ChangeListener[] = []
+  /** Replaced, never changed: whoever is told may leave while the others are still to be told. */
+  private listeners: readonly ChangeListener[] = []
   /** Whoever must know of keys that expire or are evicted, in order to tell of it. */
   removals: Removals | null = null
 
@@ -160,11 +161,10 @@ export class Keyspace {
   }
 
   listen(listener: ChangeListener): void {
-    this.listeners.push(listener)
+    this.listeners = [...this.listeners, listener]
   }
   unlisten(listener: ChangeListener): void {
-    const index = this.listeners.indexOf(listener)
-    if (index >= 0) this.listeners.splice(index, 1)
+    this.listeners = this.listeners.filter((each) => each !== listener)
   }
 
   /** A command has changed this key. */

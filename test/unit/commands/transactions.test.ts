@@ -242,6 +242,21 @@ test('a key between MULTI and EXEC is watched still', () => {
   expect(all(server, session, 'WATCH k', 'MULTI', 'SET k 3', 'EXEC')[3]).toBe('*1\r\n+OK\r\n')
 })
 
+test('that the last watcher is done with keeps nobody else from hearing of a change', () => {
+  const server = newServer()
+  const session = new Session(1)
+  const heard: string[] = []
+  all(server, session, 'WATCH k')
+  server.keyspace.listen({
+    keyChanged: (_db, _bytes, _pos, _len, event) => heard.push(event.name),
+    flushed: () => {},
+    swapped: () => {},
+  })
+  all(server, new Session(2), 'SET k 1', 'DEL k')
+  expect(session.watcher!.changed).toBe(true)
+  expect(heard).toEqual(['new', 'set', 'del'])
+})
+
 test('a session that ends leaves nothing behind', () => {
   const server = newServer()
   const session = new Session(1)
