@@ -16,36 +16,8 @@ import {
   oneOf,
   optional,
 } from './definition.ts'
-import { popElement } from './lists.ts'
-import { endOf, moveElement, popFirst, popping, readPopping } from './lists-move.ts'
-
-function blockingPop(call: Call, blocker: Blocker, first: boolean): void {
-  const keyCount = call.argc - 2
-  const timeoutMs = timeoutOf(call, call.argc - 1)
-  if (timeoutMs === undefined) return
-  for (let index = 1; index <= keyCount; index++) {
-    const entry = call.writeKey(index, Type.LIST)
-    if (entry === REFUSED) return
-    if (entry === NONE) continue
-    call.reply.array(2)
-    call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    popElement(call, index, entry, first)
-    if (call.effects.listening)
-      call.effects
-        .begin(call, 2)
-        .word(first ? 'LPOP' : 'RPOP')
-        .argument(call, index)
-    return
-  }
-  if (!blocker.block(call, Type.LIST, 1, keyCount, timeoutMs)) call.reply.nullArray()
-}
-
-function blmpop(call: Call, blocker: Blocker): void {
-  if (!readPopping(call, 2)) return
-  const timeoutMs = timeoutOf(call, 1)
-  if (timeoutMs === undefined || popFirst(call)) return
-  if (!blocker.block(call, Type.LIST, popping.firstKey, popping.keyCount, timeoutMs)) call.reply.nullArray()
-}
+import { endOf, listPopper, moveElement } from './lists-move.ts'
+import { blockingPop, blockingPopSeveral } from './popping.ts'
 
 function blockingMove(call: Call, blocker: Blocker, fromFirst: boolean, toFirst: boolean): void {
   const timeoutMs = timeoutOf(call, call.argc - 1)
@@ -100,7 +72,7 @@ export const blockingListCommands = (blocker: Blocker): readonly Command[] =>
         oneOf('where', 'LEFT', 'RIGHT'),
         optional(integer('COUNT count')),
       ],
-      run: (call) => blmpop(call, blocker),
+      run: (call) => blockingPopSeveral(call, blocker, listPopper),
     },
     BLPOP: {
       summary: 'Takes the first element of the first list that has any, waiting for one if none has.',
@@ -109,7 +81,7 @@ export const blockingListCommands = (blocker: Blocker): readonly Command[] =>
       flags: Flag.WRITE | Flag.BLOCKING,
       args: [many(key('RW access delete')), double('timeout')],
       history: [['6.0.0', 'The timeout may have a fraction.']],
-      run: (call) => blockingPop(call, blocker, true),
+      run: (call) => blockingPop(call, blocker, listPopper, false),
     },
     BRPOP: {
       summary: 'Takes the last element of the first list that has any, waiting for one if none has.',
@@ -118,7 +90,7 @@ export const blockingListCommands = (blocker: Blocker): readonly Command[] =>
       flags: Flag.WRITE | Flag.BLOCKING,
       args: [many(key('RW access delete')), double('timeout')],
       history: [['6.0.0', 'The timeout may have a fraction.']],
-      run: (call) => blockingPop(call, blocker, false),
+      run: (call) => blockingPop(call, blocker, listPopper, true),
     },
     BRPOPLPUSH: {
       summary: 'Moves the last element of a list to the front of another, waiting for one if there is none.',

@@ -2,10 +2,11 @@
 
 import { Type } from '../keyspace/entry.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
-import { COUNT_NOT_POSITIVE, NUMKEYS_NOT_POSITIVE, SYNTAX, WRONG_TYPE } from '../protocol/errors.ts'
+import { SYNTAX, WRONG_TYPE } from '../protocol/errors.ts'
 import { type Call, REFUSED } from './call.ts'
 import { type CommandGroup, Flag, group, integer, key, many, oneOf, optional } from './definition.ts'
-import { afterRemoval, atLeast, popElements, pushEvent, tellPopped } from './lists.ts'
+import { afterRemoval, popElement, popElements, pushEvent, tellPopped } from './lists.ts'
+import { type Popper, popSeveral } from './popping.ts'
 
 /** Which end an argument names: whether the first. Undefined after replying that it names none. */
 export function endOf(call: Call, index: number): boolean | undefined {
@@ -48,62 +49,17 @@ function move(call: Call, fromFirst: boolean, toFirst: boolean): void {
   else moveElement(call, source, fromFirst, toFirst)
 }
 
-/** What LMPOP and BLMPOP are told: their keys, the end, how many elements. */
-export const popping = { firstKey: 0, keyCount: 0, first: true, count: 1 }
-
-/** Reads it from the argument that counts the keys on; false after replying what is wrong. */
-export function readPopping(call: Call, index: number): boolean {
-  const keyCount = atLeast(call, index, 1, NUMKEYS_NOT_POSITIVE)
-  if (keyCount === undefined) return false
-  const where = index + keyCount + 1
-  if (where >= call.argc) {
-    call.reply.error(SYNTAX)
-    return false
-  }
-  const first = endOf(call, where)
-  if (first === undefined) return false
-  popping.firstKey = index + 1
-  popping.keyCount = keyCount
-  popping.first = first
-  popping.count = 1
-  if (where + 1 === call.argc) return true
-  if (where + 3 > call.argc || !call.is(where + 1, 'COUNT')) {
-    call.reply.error(SYNTAX)
-    return false
-  }
-  const count = atLeast(call, where + 2, 1, COUNT_NOT_POSITIVE)
-  if (count === undefined) return false
-  popping.count = count
-  if (where + 3 === call.argc) return true
-  call.reply.error(SYNTAX)
-  return false
-}
-
-/** Takes elements from the first of the lists that has any; false if none has: then nothing has been replied. */
-export function popFirst(call: Call): boolean {
-  const { firstKey, keyCount, first, count } = popping
-  for (let index = firstKey; index < firstKey + keyCount; index++) {
-    const entry = call.writeKey(index, Type.LIST)
-    if (entry === REFUSED) return true
-    if (entry === NONE) continue
+export const listPopper: Popper = {
+  type: Type.LIST,
+  ends: ['LEFT', 'RIGHT'],
+  words: ['LPOP', 'RPOP'],
+  size: (call, entry) => call.keyspace.lists.length(entry),
+  popOne(call, index, entry, last) {
     call.reply.array(2)
     call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    const taken = Math.min(count, call.keyspace.lists.length(entry))
-    popElements(call, index, entry, first, count)
-    const { effects } = call
-    if (effects.listening)
-      effects
-        .begin(call, 3)
-        .word(first ? 'LPOP' : 'RPOP')
-        .argument(call, index)
-        .integer(taken)
-    return true
-  }
-  return false
-}
-
-function lmpop(call: Call): void {
-  if (readPopping(call, 1) && !popFirst(call)) call.reply.nullArray()
+    popElement(call, index, entry, !last)
+  },
+  popMany: (call, index, entry, last, count) => popElements(call, index, entry, !last, count),
 }
 
 export const listMoveCommands = group('list', {
@@ -131,7 +87,7 @@ export const listMoveCommands = group('list', {
       oneOf('where', 'LEFT', 'RIGHT'),
       optional(integer('COUNT count')),
     ],
-    run: lmpop,
+    run: (call) => popSeveral(call, listPopper),
   },
   RPOPLPUSH: {
     summary: 'Moves the last element of a list to the front of another.',

@@ -1,8 +1,5 @@
 /* The sorted set commands that wait for a member when there is none: each does what its namesake does, or waits. */
-import { Type } from '../keyspace/entry.ts'
-import { NONE } from '../memory/memory.ts'
-import { type Blocker, timeoutOf } from './blocking.ts'
-import { type Call, REFUSED } from './call.ts'
+import type { Blocker } from './blocking.ts'
 import {
   type Command,
   type CommandGroup,
@@ -15,31 +12,8 @@ import {
   oneOf,
   optional,
 } from './definition.ts'
-import { popFirst, popMembers, popping, popWord, readPopping } from './zsets.ts'
-
-function blockingPop(call: Call, blocker: Blocker, max: boolean): void {
-  const keyCount = call.argc - 2
-  const timeoutMs = timeoutOf(call, call.argc - 1)
-  if (timeoutMs === undefined) return
-  for (let index = 1; index <= keyCount; index++) {
-    const entry = call.writeKey(index, Type.ZSET)
-    if (entry === REFUSED) return
-    if (entry === NONE) continue
-    call.reply.array(3)
-    call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    popMembers(call, index, entry, max, 1, false)
-    if (call.effects.listening) call.effects.begin(call, 2).word(popWord(max)).argument(call, index)
-    return
-  }
-  if (!blocker.block(call, Type.ZSET, 1, keyCount, timeoutMs)) call.reply.nullArray()
-}
-
-function bzmpop(call: Call, blocker: Blocker): void {
-  if (!readPopping(call, 2)) return
-  const timeoutMs = timeoutOf(call, 1)
-  if (timeoutMs === undefined || popFirst(call)) return
-  if (!blocker.block(call, Type.ZSET, popping.firstKey, popping.keyCount, timeoutMs)) call.reply.nullArray()
-}
+import { blockingPop, blockingPopSeveral } from './popping.ts'
+import { zsetPopper } from './zsets.ts'
 
 export const blockingZsetCommands = (blocker: Blocker): readonly Command[] =>
   group('sorted-set', {
@@ -55,7 +29,7 @@ export const blockingZsetCommands = (blocker: Blocker): readonly Command[] =>
         oneOf('where', 'MIN', 'MAX'),
         optional(integer('COUNT count')),
       ],
-      run: (call) => bzmpop(call, blocker),
+      run: (call) => blockingPopSeveral(call, blocker, zsetPopper),
     },
     BZPOPMAX: {
       summary: 'Takes the member with the highest score, waiting for one if there is none.',
@@ -64,7 +38,7 @@ export const blockingZsetCommands = (blocker: Blocker): readonly Command[] =>
       flags: Flag.WRITE | Flag.BLOCKING | Flag.FAST,
       args: [many(key('RW access delete')), double('timeout')],
       history: [['6.0.0', 'The timeout may have a fraction.']],
-      run: (call) => blockingPop(call, blocker, true),
+      run: (call) => blockingPop(call, blocker, zsetPopper, true),
     },
     BZPOPMIN: {
       summary: 'Takes the member with the lowest score, waiting for one if there is none.',
@@ -73,6 +47,6 @@ export const blockingZsetCommands = (blocker: Blocker): readonly Command[] =>
       flags: Flag.WRITE | Flag.BLOCKING | Flag.FAST,
       args: [many(key('RW access delete')), double('timeout')],
       history: [['6.0.0', 'The timeout may have a fraction.']],
-      run: (call) => blockingPop(call, blocker, false),
+      run: (call) => blockingPop(call, blocker, zsetPopper, false),
     },
   } satisfies CommandGroup)

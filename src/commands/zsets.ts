@@ -8,11 +8,8 @@ import { parseDouble } from '../lib/double.ts'
 import { compareInt64, toNumber } from '../lib/int64.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import {
-  COUNT_NOT_POSITIVE,
-  type ErrorReply,
   NOT_FLOAT,
   NOT_POSITIVE,
-  NUMKEYS_NOT_POSITIVE,
   SCORE_NAN,
   SYNTAX,
   wrongArity,
@@ -36,6 +33,7 @@ import {
   string,
   token,
 } from './definition.ts'
+import { type Popper, popSeveral } from './popping.ts'
 
 const { NX, XX, GT, LT, INCR } = ZaddFlag
 /** Beside ZaddFlag's: CH was given. */
@@ -233,7 +231,7 @@ function popSome(call: Call, max: boolean): void {
 
 /** Takes out so many members of the sorted set at the key of an argument, which was looked up last, and replies with
  *  them. */
-export function popMembers(call: Call, index: number, entry: Ref, max: boolean, count: number, nested: boolean): void {
+function popMembers(call: Call, index: number, entry: Ref, max: boolean, count: number, nested: boolean): void {
   const { keyspace, reply } = call
   const { zsets } = keyspace
   const { walk } = zsets
@@ -252,60 +250,20 @@ export function popMembers(call: Call, index: number, entry: Ref, max: boolean, 
   if (count === size) call.tell(index, Event.DEL)
 }
 
-/** What pops from one sorted set, and is told instead of what names several or waits. */
-export const popWord = (max: boolean) => (max ? 'ZPOPMAX' : 'ZPOPMIN')
-
-/** What ZMPOP and its kin were asked for. */
-export const popping = { firstKey: 0, keyCount: 0, max: false, wanted: 1 }
-
-/** Reads the arguments of ZMPOP from the number of keys on; false after replying what is wrong with them. */
-export function readPopping(call: Call, numkeysIndex: number): boolean {
-  const error = poppingError(call, numkeysIndex)
-  if (error !== null) call.reply.error(error)
-  return error === null
-}
-
-function poppingError(call: Call, numkeysIndex: number): ErrorReply | null {
-  const { argc } = call
-  const numkeys = call.integer(numkeysIndex)
-  if (numkeys === undefined || compareInt64(numkeys, 1) < 0) return NUMKEYS_NOT_POSITIVE
-  if (compareInt64(numkeys, argc - numkeysIndex - 2) > 0) return SYNTAX
-  popping.firstKey = numkeysIndex + 1
-  popping.keyCount = toNumber(numkeys)
-  popping.wanted = 1
-  const where = popping.firstKey + popping.keyCount
-  popping.max = call.is(where, 'MAX')
-  if (!popping.max && !call.is(where, 'MIN')) return SYNTAX
-  if (where + 1 === argc) return null
-  if (!call.is(where + 1, 'COUNT') || where + 2 === argc) return SYNTAX
-  const wanted = call.integer(where + 2)
-  if (wanted === undefined || compareInt64(wanted, 1) < 0) return COUNT_NOT_POSITIVE
-  popping.wanted = toNumber(wanted)
-  return where + 3 === argc ? null : SYNTAX
-}
-
-/** Pops what `popping` says from the first of the sorted sets that is there; false if none is. */
-export function popFirst(call: Call): boolean {
-  const { reply } = call
-  const { firstKey, keyCount, max, wanted } = popping
-  for (let index = firstKey; index < firstKey + keyCount; index++) {
-    const entry = call.writeKey(index, Type.ZSET)
-    if (entry === REFUSED) return true
-    if (entry === NONE) continue
-    const count = Math.min(wanted, call.keyspace.zsets.size(entry))
-    reply.array(2)
-    reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
-    reply.array(count)
-    popMembers(call, index, entry, max, count, true)
-    const { effects } = call
-    if (effects.listening) effects.begin(call, 3).word(popWord(max)).argument(call, index).integer(count)
-    return true
-  }
-  return false
-}
-
-function zmpop(call: Call): void {
-  if (readPopping(call, 1) && !popFirst(call)) call.reply.nullArray()
+export const zsetPopper: Popper = {
+  type: Type.ZSET,
+  ends: ['MIN', 'MAX'],
+  words: ['ZPOPMIN', 'ZPOPMAX'],
+  size: (call, entry) => call.keyspace.zsets.size(entry),
+  popOne(call, index, entry, last) {
+    call.reply.array(3)
+    call.reply.bulk(call.bytes, call.posOf(index), call.lenOf(index))
+    popMembers(call, index, entry, last, 1, false)
+  },
+  popMany(call, index, entry, last, count) {
+    call.reply.array(count)
+    popMembers(call, index, entry, last, count, true)
+  },
 }
 
 export const zsetCommands = group('sorted-set', {
@@ -358,7 +316,7 @@ export const zsetCommands = group('sorted-set', {
       oneOf('where', 'MIN', 'MAX'),
       optional(integer('COUNT count')),
     ],
-    run: zmpop,
+    run: (call) => popSeveral(call, zsetPopper),
   },
   ZMSCORE: {
     summary: 'Gives the scores of members.',

@@ -8,6 +8,7 @@ import { Keyspace } from '../../../src/keyspace/keyspace.ts'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { int64ToString } from '../../../src/lib/int64.ts'
 import { NONE, type Ref } from '../../../src/memory/memory.ts'
+import { checkOperations } from './support.ts'
 
 const COUNT_MAX = 5
 const LEN_MAX = 12
@@ -94,12 +95,6 @@ class Pair {
     expect(model.has(latin1(walk.bytes, walk.pos, walk.len))).toBe(true)
     expect(this.value(entry, 'none')).toBeUndefined()
   }
-
-  end(): void {
-    this.keyspace.flush()
-    while (this.keyspace.reclaim()) {}
-    this.keyspace.verify()
-  }
 }
 
 const text = fc.oneof(
@@ -123,17 +118,7 @@ const operation = fc.oneof(
 
 describe('a hash', () => {
   test('is a map, in either encoding', { timeout: 60_000 }, () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const pair = new Pair()
-        for (const operate of operations) {
-          operate(pair)
-          pair.verify()
-        }
-        pair.end()
-      }),
-      { numRuns: 150 },
-    )
+    checkOperations(() => new Pair(), operation, 150)
   })
 
   test('of many fields is freed in steps, and leaks nothing', () => {

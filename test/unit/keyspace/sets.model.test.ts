@@ -8,6 +8,7 @@ import { SetWalk } from '../../../src/keyspace/set-walk.ts'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { parseInt64 } from '../../../src/lib/int64.ts'
 import { NONE, type Ref } from '../../../src/memory/memory.ts'
+import { checkOperations, endOf } from './support.ts'
 
 const INTSET_MAX = 6
 const LISTPACK_MAX = 4
@@ -125,12 +126,6 @@ class Pair {
       expect(sets.has(entry, fromLatin1(member), 0, member.length)).toBe(model.has(member))
     }
   }
-
-  end(): void {
-    this.keyspace.flush()
-    while (this.keyspace.reclaim()) {}
-    this.keyspace.verify()
-  }
 }
 
 const member = fc.oneof(
@@ -149,17 +144,7 @@ const operation = fc.oneof(
 
 describe('a set', () => {
   test('is a set, in every encoding', { timeout: 60_000 }, () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const pair = new Pair()
-        for (const operate of operations) {
-          operate(pair)
-          pair.verify()
-        }
-        pair.end()
-      }),
-      { numRuns: 150 },
-    )
+    checkOperations(() => new Pair(), operation, 150)
   })
 
   test('of many members grows, is popped empty at random, and leaks nothing', () => {
@@ -170,7 +155,7 @@ describe('a set', () => {
     pair.verify()
     pair.pop()
     pair.verify()
-    pair.end()
+    endOf(pair.keyspace)
   })
 
   test.each([

@@ -9,6 +9,7 @@ import { ZsetWalk } from '../../../src/keyspace/zset-walk.ts'
 import { ZaddFlag, ZaddOutcome } from '../../../src/keyspace/zsets.ts'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { NONE, type Ref } from '../../../src/memory/memory.ts'
+import { checkOperations, endOf } from './support.ts'
 
 const LISTPACK_MAX = 4
 const LEN_MAX = 10
@@ -138,12 +139,6 @@ class Pair {
     }
     expect(zsets.rank(entry, KEY, 0, KEY.length)).toBe(-1)
   }
-
-  end(): void {
-    this.keyspace.flush()
-    while (this.keyspace.reclaim()) {}
-    this.keyspace.verify()
-  }
 }
 
 const member = fc.oneof(
@@ -182,17 +177,7 @@ const operation = fc.oneof(
 
 describe('a sorted set', () => {
   test('is a map in order of its scores, in both encodings', { timeout: 60_000 }, () => {
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
-        const pair = new Pair()
-        for (const operate of operations) {
-          operate(pair)
-          pair.verify()
-        }
-        pair.end()
-      }),
-      { numRuns: 150 },
-    )
+    checkOperations(() => new Pair(), operation, 150)
   })
 
   test('of many members gives ranges up in slices, is freed in slices, and leaks nothing', () => {
@@ -208,7 +193,7 @@ describe('a sorted set', () => {
     pair.model.clear()
     pair.verify()
     expect(pair.keyspace.pendingFrees).toBe(0)
-    pair.end()
+    endOf(pair.keyspace)
   })
 
   test.each([
