@@ -91,12 +91,14 @@ function readDue(call: Call): Int64 | undefined {
 
 function restore(call: Call, payloads: Payloads): void {
   const { db, bytes, reply } = call
-  const [keyPos, keyLen] = [call.posOf(1), call.lenOf(1)]
+  const keyPos = call.posOf(1)
+  const keyLen = call.lenOf(1)
   if (!readOptions(call)) return
   if (!options.replace && db.lookupWrite(bytes, keyPos, keyLen) !== NONE) return reply.error(BUSY_KEY)
   const due = readDue(call)
   if (due === undefined) return
-  const [pos, len] = [call.posOf(3), call.lenOf(3)]
+  const pos = call.posOf(3)
+  const len = call.lenOf(3)
   if (!payloads.isSound(bytes, pos, len)) return reply.error(NO_PAYLOAD)
   const { idleSeconds, frequency } = options
   const expiry = due === 0 ? undefined : due

@@ -7,6 +7,7 @@
 
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { STRING_LEN_MAX } from '../../keyspace/strings.ts'
+import { copyBytes, littleWord } from '../../lib/bytes.ts'
 import { Crc64 } from '../../lib/crc64.ts'
 import type { Int64 } from '../../lib/int64.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
@@ -32,47 +33,58 @@ export function isPayload(bytes: Uint8Array, pos: number, len: number, skipCheck
   const footer = pos + len - FOOTER_SIZE
   if (!isKnownVersion(versionAt(bytes, footer))) return false
   if (skipChecksum) return true
+  const sum = footer + VERSION_SIZE
   checksum.reset()
-  checksum.update(bytes, pos, len - FOOTER_SIZE + VERSION_SIZE)
-  const expected = new Uint8Array(8)
-  checksum.write(expected, 0)
-  return expected.every((byte, index) => byte === bytes[footer + VERSION_SIZE + index])
+  checksum.update(bytes, pos, sum - pos)
+  return littleWord(bytes, sum) === checksum.low && littleWord(bytes, sum + 4) === checksum.high
 }
 
-/** Keeps what is written in one piece, which grows. */
+/** Keeps what is written in one piece: in the chunk that it was written to, unless that was filled. */
 class PayloadSink implements Sink {
-  private readonly kept = new Uint8Array(KEPT_SIZE)
-  bytes = this.kept
+  readonly chunk = new Uint8Array(KEPT_SIZE)
+  bytes = this.chunk
   len = 0
+  /** No more follows. */
+  private ends = false
 
   /** Begins anew; what a long payload took is given back. */
   clear(): void {
-    this.bytes = this.kept
+    this.bytes = this.chunk
     this.len = 0
+    this.ends = false
   }
 
   take(chunk: Uint8Array, len: number): Uint8Array {
-    this.append(chunk, len)
+    if (this.ends && this.len === 0) {
+      this.len = len
+      return chunk
+    }
+    this.makeRoom(len)
+    copyBytes(chunk, 0, this.bytes, this.len, len)
+    this.len += len
     return chunk
   }
 
-  private append(source: Uint8Array, len: number): void {
-    if (this.len + len > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.len + len + FOOTER_SIZE, this.bytes.length * 2))
-      larger.set(this.bytes)
-      this.bytes = larger
-    }
-    this.bytes.set(len === source.length ? source : new Uint8Array(source.buffer, source.byteOffset, len), this.len)
-    this.len += len
+  /** Makes room behind what is there, and never in the chunk, which is written to again. */
+  private makeRoom(len: number): void {
+    const needed = this.len + len + FOOTER_SIZE
+    if (this.bytes !== this.chunk && needed <= this.bytes.length) return
+    const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2))
+    copyBytes(this.bytes, 0, larger, 0, this.len)
+    this.bytes = larger
   }
 
-  appendFooter(version: number): void {
-    const footer = Uint8Array.of(version & 255, version >>> 8, 0, 0, 0, 0, 0, 0, 0, 0)
-    this.append(footer, VERSION_SIZE)
+  /** Takes what the writer still has, and puts the footer behind it. */
+  finish(writer: RdbWriter, version: number): void {
+    this.ends = true
+    writer.flush()
+    if (this.len + FOOTER_SIZE > this.bytes.length) this.makeRoom(0)
+    const { bytes, len } = this
+    bytes[len] = version & 255
+    bytes[len + 1] = version >>> 8
     checksum.reset()
-    checksum.update(this.bytes, 0, this.len)
-    checksum.write(footer, 0)
-    this.append(footer, FOOTER_SIZE - VERSION_SIZE)
+    checksum.update(bytes, 0, len + VERSION_SIZE)
+    this.len = checksum.write(bytes, len + VERSION_SIZE)
   }
 }
 
@@ -86,7 +98,7 @@ export class Payloads {
   private readonly keyspace: Keyspace
   private readonly formats: ValueFormats
   private readonly sink = new PayloadSink()
-  private readonly writer = new RdbWriter(this.sink, this.options, new Uint8Array(KEPT_SIZE))
+  private readonly writer = new RdbWriter(this.sink, this.options, this.sink.chunk)
   private readonly reader: RdbReader
   private readonly key = { bytes: new Uint8Array(KEPT_SIZE), len: 0 }
   private readonly keyKept = this.key.bytes
@@ -115,8 +127,7 @@ export class Payloads {
     const rdbType = format.rdbType(entry)
     writer.byte(rdbType)
     format.save(entry, writer)
-    writer.flush()
-    sink.appendFooter(versionOf(rdbType))
+    sink.finish(writer, versionOf(rdbType))
     return true
   }
 
@@ -128,8 +139,7 @@ export class Payloads {
       writer.byte(Opcode.FUNCTION)
       writer.string(code, 0, code.length)
     }
-    writer.flush()
-    sink.appendFooter(VERSION_WRITTEN)
+    sink.finish(writer, VERSION_WRITTEN)
   }
 
   /** Listpacks and intsets that were examined. */
@@ -178,7 +188,7 @@ export class Payloads {
     const fresh = entries.freshAccess
     key.bytes = keyLen <= KEPT_SIZE ? this.keyKept : new Uint8Array(keyLen)
     key.len = keyLen
-    for (let index = 0; index < keyLen; index++) key.bytes[index] = keyBytes[keyPos + index]!
+    copyBytes(keyBytes, keyPos, key.bytes, 0, keyLen)
     reader.restart(bytes, pos, len - FOOTER_SIZE)
     try {
       const rdbType = typeIn(versionAt(bytes, pos + len - FOOTER_SIZE), reader.byte())

@@ -45,12 +45,17 @@ export class RdbError extends Error {
   }
 }
 
+/** The source of a reader that reads bytes where they lie. */
+const NOTHING: Source = { size: 0, read: () => 0 }
+
 /** How a string lies in the file. */
 export const Form = { PLAIN: 0, INTEGER: 1, PACKED: 2 } as const
 export type Form = (typeof Form)[keyof typeof Form]
 
 export class RdbReader {
   private source: Source
+  /** Bytes of the source. */
+  private size: number
   private readonly checked: boolean
   /** The longest string that may come. */
   private readonly stringLenMax: number
@@ -86,6 +91,7 @@ export class RdbReader {
   /** `checked`: keep a checksum of what is read. */
   constructor(source: Source, checked: boolean, stringLenMax: number, bufferSize = BUFFER_SIZE) {
     this.source = source
+    this.size = source.size
     this.checked = checked
     this.stringLenMax = stringLenMax
     this.buffer = new Uint8Array(bufferSize)
@@ -94,7 +100,8 @@ export class RdbReader {
 
   /** Reads `len` bytes where they lie, instead of what it read so far. */
   restart(bytes: Uint8Array, pos: number, len: number): void {
-    this.source = { size: len, read: () => 0 }
+    this.source = NOTHING
+    this.size = len
     this.buffer = bytes
     this.base = -pos
     this.at = pos
@@ -109,7 +116,7 @@ export class RdbReader {
 
   /** Bytes that the source still has. */
   get remaining(): number {
-    return this.source.size - this.offset
+    return this.size - this.offset
   }
 
   /** Gives up because of what stands `back` bytes before. */
@@ -277,7 +284,7 @@ export class RdbReader {
   /** Makes `len` bytes, at most the buffer's size, lie in the buffer from `at` on. */
   private fill(len: number): void {
     const { buffer, source } = this
-    if (this.end - this.at < len && len > this.remaining) throw new RdbError('Unexpected EOF', source.size)
+    if (this.end - this.at < len && len > this.remaining) throw new RdbError('Unexpected EOF', this.size)
     this.sum()
     buffer.copyWithin(0, this.at, this.end)
     this.base += this.at
