@@ -159,21 +159,19 @@ function expireIn(call: Call, unit: ExpiryUnit): void {
     if (updated !== null && outcome === FieldOutcome.SET) updated[changes.updated - 1] = index
     reply.integer(outcome)
   }
-  if (updated !== null && changes.updated > 0) tellDue(call, due, updated, changes.updated)
+  if (updated !== null && changes.updated > 0) tellDue(call, due, at, updated)
   changes.settle(call, entry, Event.HEXPIRE)
 }
 
-/** The fields that were given an expiry are told of; those that were not need not be. */
-function tellDue(call: Call, due: number, updated: Int32Array, count: number): void {
+/** The fields that were given an expiry are told of, with the condition, which stands before argument `at` if there is
+ *  one; those that were not need not be. */
+function tellDue(call: Call, due: number, at: number, updated: Int32Array): void {
   const { effects } = call
-  effects
-    .begin(call, 5 + count)
-    .word('HPEXPIREAT')
-    .argument(call, 1)
-    .integer(due)
-    .word('FIELDS')
-    .integer(count)
-  for (let at = 0; at < count; at++) effects.argument(call, updated[at]!)
+  const count = changes.updated
+  effects.begin(call, at + 2 + count).word('HPEXPIREAT').argument(call, 1).integer(due)
+  if (at > 3) effects.argument(call, 3)
+  effects.word('FIELDS').integer(count)
+  for (let index = 0; index < count; index++) effects.argument(call, updated[index]!)
 }
 
 function replyAll(call: Call, first: number, value: number): void {

@@ -193,7 +193,7 @@ describe.each([
   test('is told as moments, without the fields that nothing happened to', () => {
     const server = engine('hset h a 1 b 2 c 3 d 4', 'hexpire h 9 FIELDS 1 b')
     server.run('hexpire h 10 NX FIELDS 4 a b none c')
-    expect(server.takeTold()).toEqual([`HPEXPIREAT h ${NOW + 10_000} FIELDS 2 a c`])
+    expect(server.takeTold()).toEqual([`HPEXPIREAT h ${NOW + 10_000} NX FIELDS 2 a c`])
     expect(server.takeEvents()).toEqual(['hexpire'])
     server.run('hexpireat h 1 FIELDS 2 a c')
     expect(server.takeTold()).toEqual(['HDEL h a', 'HDEL h c'])
