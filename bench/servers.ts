@@ -10,7 +10,7 @@ import { createServer } from 'node:net'
 import { removeDirectory, start, stop, temporaryDirectory } from './children.ts'
 import { type Address, Connection, runCommands } from './load.ts'
 
-const START_PATIENCE_MS = 15_000
+const START_PATIENCE_MS = 90_000 // There may be much to load.
 const OUTPUT_KEPT = 1 << 16 // The last characters a server printed, for the message when it fails to start.
 
 export interface ServerSpec {

@@ -9,6 +9,7 @@ import { gcSuite } from './gc.ts'
 import { heapSuite } from './heap.ts'
 import { fillKeys, keyOf, runLoad } from './load.ts'
 import { measureMemory, memorySuite, memoryTable, STRING_SHAPE } from './memory.ts'
+import { persistenceSuite } from './persistence.ts'
 import { pubsubSuite } from './pubsub.ts'
 import type { Server } from './servers.ts'
 import type { Suite } from './suite.ts'
@@ -69,6 +70,7 @@ export const SUITES: readonly Suite[] = [
   decoderSuite,
   transactionsSuite,
   pubsubSuite,
+  persistenceSuite,
 ]
 
 function values(
