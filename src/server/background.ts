@@ -3,7 +3,7 @@
  * sleep.
  *
  * One kind of work is long whatever its slices are: a snapshot. It gets a share: so much of each turn that clients keep
- * two thirds of the time, and all of it while nobody asks for anything. */
+ * most of the time, and all of it while nobody asks for anything. */
 
 /** Longest slice, in milliseconds. */
 const SLICE_MS = 1
@@ -12,7 +12,7 @@ const STEPS = 16
 
 /** What the shared job may take of the time that went by since its last slice, and at least and at most in
  *  milliseconds; the last also when nobody else wants anything. */
-const SHARE = 0.5
+const SHARE = 0.35
 const SHARE_MIN_MS = 0.1
 const SHARE_MAX_MS = 2
 const SHARE_IDLE_MS = 1

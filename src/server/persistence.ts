@@ -97,10 +97,7 @@ export class Persistence {
     const { keyspace } = this.server
     this.background.kill()
     keyspace.flush()
-    if (!this.hasSavePoints) return
-    const { dirty } = keyspace
-    this.save()
-    keyspace.dirty = dirty
+    if (this.hasSavePoints) this.save()
   }
 
   /** How the RDB file is replaced by one that is written under this name. */

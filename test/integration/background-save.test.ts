@@ -80,6 +80,7 @@ test('FLUSHALL ends a save, and saves the empty data if there are save points', 
   await ask(client, 'SET', 'key', 'value')
   await ask(client, 'FLUSHALL')
   expect(existsSync(join(dir, 'dump.rdb'))).toBe(true)
+  expect((await info(client)).rdb_changes_since_last_save).toBe('0')
   await ask(client, 'SET', 'key', 'value')
   expect(await ask(client, 'BGSAVE')).toBe(STARTED)
   await ended(client)
