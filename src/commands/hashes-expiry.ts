@@ -127,7 +127,7 @@ export function expireField(call: Call, entry: Ref, index: number, due: number, 
 export function setDue(call: Call, entry: Ref, index: number, due: number): number {
   const { keyspace, effects, bytes, pos, len } = call
   const { expiring } = keyspace.hashes
-  if (due > keyspace.now) {
+  if (due > keyspace.now || keyspace.keepsExpired) {
     expiring.setDue(entry, bytes, pos[index]!, len[index]!, due)
     changes.updated++
     return FieldOutcome.SET

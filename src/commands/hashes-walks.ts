@@ -148,11 +148,11 @@ function replyWalking(call: Call, entry: Ref, count: number, withValues: boolean
 
 /** Leaves out of what the scan met the fields that are past their time. */
 function dropPast(call: Call): void {
-  const { hashes, now } = call.keyspace
+  const { hashes, dueBefore } = call.keyspace
   let kept = 0
   for (let index = 0; index < scan.metCount; index++) {
     const due = hashes.fields.due(scan.met[index]! as Ref)
-    if (due === 0 || due >= now) scan.met[kept++] = scan.met[index]!
+    if (due === 0 || due >= dueBefore) scan.met[kept++] = scan.met[index]!
   }
   scan.metCount = kept
 }

@@ -10,7 +10,7 @@ import { Event } from './events.ts'
 export function expireFields(db: Database, entry: Ref, hash: number, most: number): boolean {
   const { keyspace } = db
   const { expiring } = keyspace.hashes
-  const count = expiring.countDue(entry, keyspace.now, most)
+  const count = expiring.countDue(entry, keyspace.dueBefore, most)
   if (count === 0) return false
   db.willChange(entry)
   if (keyspace.removals !== null) {

@@ -28,9 +28,9 @@ import { hashMember } from './member-hash.ts'
 import { type Doom, freeTable, tableBytes } from './table-values.ts'
 import { compactHash } from './value-compaction.ts'
 
-/** The time as the running command sees it, in milliseconds. */
+/** The time, in milliseconds, before which what is due is past its time. */
 interface Clock {
-  readonly now: number
+  readonly dueBefore: number
 }
 
 export class Hashes {
@@ -93,12 +93,12 @@ export class Hashes {
   liveSize(entry: Ref): number {
     const size = this.size(entry)
     if (!this.entries.hasExpiringFields(entry)) return size
-    return size - this.expiring.countDue(entry, this.clock.now, size)
+    return size - this.expiring.countDue(entry, this.clock.dueBefore, size)
   }
 
   /** Begins the walk of commands over the fields that are not past their time. */
   walkLive(entry: Ref): HashWalk {
-    this.walk.beginLive(entry, this.clock.now)
+    this.walk.beginLive(entry, this.clock.dueBefore)
     return this.walk
   }
 
@@ -182,7 +182,7 @@ export class Hashes {
     const { expiring } = this
     this.metPast = false
     if (!expiring.seek(entry, bytes, pos, len)) return false
-    this.metPast = expiring.due !== 0 && expiring.due < this.clock.now
+    this.metPast = expiring.due !== 0 && expiring.due < this.clock.dueBefore
     return !this.metPast
   }
 

@@ -167,6 +167,17 @@ describe.each([
     expect(server.run('hlen h')).toBe(':1')
   })
 
+  test('what is replayed finds fields that were there, whatever the time is now', () => {
+    const server = engine('hset h a 1 b 2')
+    server.keyspace.keepExpired(true)
+    expect(server.run(`hpexpireat h ${NOW - 5} FIELDS 2 a b`)).toBe('*2 :1 :1')
+    expect(server.run('hpersist h FIELDS 1 a')).toBe('*1 :1')
+    expect(server.run('hincrby h b 1')).toBe(':3')
+    server.keyspace.keepExpired(false)
+    expect(server.run('hgetall h')).toBe('*2 $1 a $1 1')
+    server.keyspace.verify()
+  })
+
   test('setting a field takes its expiry away; adding to it does not', () => {
     const server = engine('hset h a 1 b 1 c 1', 'hexpire h 100 FIELDS 3 a b c')
     server.run('hset h a 2')
