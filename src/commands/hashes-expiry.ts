@@ -168,7 +168,11 @@ function expireIn(call: Call, unit: ExpiryUnit): void {
 function tellDue(call: Call, due: number, at: number, updated: Int32Array): void {
   const { effects } = call
   const count = changes.updated
-  effects.begin(call, at + 2 + count).word('HPEXPIREAT').argument(call, 1).integer(due)
+  effects
+    .begin(call, at + 2 + count)
+    .word('HPEXPIREAT')
+    .argument(call, 1)
+    .integer(due)
   if (at > 3) effects.argument(call, 3)
   effects.word('FIELDS').integer(count)
   for (let index = 0; index < count; index++) effects.argument(call, updated[index]!)
