@@ -153,14 +153,16 @@ export class Reply {
   /** Copies what was written, in one piece, and forgets it: replies that are not for a client. */
   moveTo(target: Uint8Array, targetPos: number): void {
     let at = targetPos
-    for (const chunk of this.chunks) {
-      copyBytes(chunk.bytes, 0, target, at, chunk.len)
-      at += chunk.len
-      giveBuffer(chunk)
+    if (this.chunks.length > 0) {
+      for (const chunk of this.chunks) {
+        copyBytes(chunk.bytes, 0, target, at, chunk.len)
+        at += chunk.len
+        giveBuffer(chunk)
+      }
+      this.chunks.length = 0 // 15 ns even if there are none (Node 20)
+      this.spilled = 0
     }
     copyBytes(this.bytes, 0, target, at, this.pos)
-    this.chunks.length = 0
-    this.spilled = 0
     this.pos = 0
   }
 

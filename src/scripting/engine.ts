@@ -53,11 +53,15 @@ class Interpreter {
   readonly scripts: number
   readonly functions: number
   readonly hook: number
+  readonly keysName: number
+  readonly argvName: number
 
   constructor(host: ScriptHost, onHook: (state: number) => void, registerFunction: (state: number) => number) {
     const { lua } = this
     this.library = new RedisLibrary(lua, host)
     this.writer = new ReplyWriter(lua)
+    this.keysName = lua.name('KEYS')
+    this.argvName = lua.name('ARGV')
     this.hook = lua.functions.addHook(onHook)
     this.scripts = lua.newState()
     this.library.install(this.scripts, true)
@@ -247,16 +251,16 @@ export class ScriptEngine {
     keyCount: number,
     version: () => number,
   ): void {
-    const { lua, library, writer, hook } = this.current
+    const { lua, library, writer, hook, keysName, argvName } = this.current
     const { api } = lua
     api.lua_pushcclosure(state, library.errorHandler, 0)
     api.lua_rawgeti(state, REGISTRY, reference)
     DEV: assert(lua.typeAt(lua.topOf(state)) === LuaType.FUNCTION, 'a reference is to a function')
     const fits =
       this.pushArguments(state, call, FIRST_KEY, keyCount) &&
-      (isFunction || this.setGlobal(state, 'KEYS')) &&
+      (isFunction || this.setGlobal(state, keysName)) &&
       this.pushArguments(state, call, FIRST_KEY + keyCount, call.argc - FIRST_KEY - keyCount) &&
-      (isFunction || this.setGlobal(state, 'ARGV'))
+      (isFunction || this.setGlobal(state, argvName))
     if (!fits) {
       call.reply.error(errorReply(`ERR Error running script ${name}, not enough memory`))
       return
@@ -284,11 +288,11 @@ export class ScriptEngine {
     return true
   }
 
-  private setGlobal(state: number, name: string): boolean {
-    const { lua } = this.current
-    lua.api.lua_enablereadonlytable(state, GLOBALS, 0)
-    lua.api.lua_setfield(state, GLOBALS, lua.name(name))
-    lua.api.lua_enablereadonlytable(state, GLOBALS, 1)
+  private setGlobal(state: number, name: number): boolean {
+    const { api } = this.current.lua
+    api.lua_enablereadonlytable(state, GLOBALS, 0)
+    api.lua_setfield(state, GLOBALS, name)
+    api.lua_enablereadonlytable(state, GLOBALS, 1)
     return true
   }
 

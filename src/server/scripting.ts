@@ -31,7 +31,8 @@ export interface RunningScript {
   readonly name: string
   readonly isFunction: boolean
   readonly call: Call
-  readonly startedAt: number
+  /** By performance.now(), when the engine first looked at the clock: at most some 100,000 instructions late. */
+  startedAt: number
   /** Whether it has run a command that may have changed something. */
   wrote: boolean
   killed: boolean
@@ -106,7 +107,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     session.user = call.session.user
     this.call.db = call.db
     this.call.reply.version = 2
-    this.running = { name, isFunction, call, startedAt: performance.now(), wrote: false, killed: false, isBusy: false }
+    this.running = { name, isFunction, call, startedAt: 0, wrote: false, killed: false, isBusy: false }
     this.inSeries = dispatcher.depth === 0
     if (this.inSeries) dispatcher.beginSeries()
     engine.run(reference, isFunction, name, call, keyCount, this.version)
@@ -210,6 +211,7 @@ export class Scripting implements ScriptHost, FunctionStore {
   isKilled(): boolean {
     const { running } = this
     if (running === null || this.thresholdMs <= 0) return false
+    if (running.startedAt === 0) running.startedAt = performance.now()
     if (!running.isBusy) {
       const elapsed = performance.now() - running.startedAt
       if (elapsed < this.thresholdMs) return false
