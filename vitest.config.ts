@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 
 const inCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
 const excluded = ['**/node_modules/**', '**/fixtures/**']
-const startsServers = 'test/{integration,compat,crash,fuzz,helpers}/**/*.test.ts'
+const startsServers = 'test/{apps,integration,compat,crash,fuzz,helpers}/**/*.test.ts'
 
 export default defineConfig({
   test: {

@@ -159,6 +159,12 @@ describe.skipIf(!available('redis-py', PYTHON, '-c', 'import redis'))('redis-py'
     const { stdout } = await run(PYTHON, [script, String(server().port)])
     expect(stdout).toMatch(/^redis-py [\d.]+ transactions: \d+ checks$/m)
   })
+
+  test('runs scripts and functions, and locks', async () => {
+    const script = fileURLToPath(new URL('../apps/redis_py_scripts.py', import.meta.url))
+    const { stdout } = await run(PYTHON, [script, String(server().port)])
+    expect(stdout).toMatch(/^redis-py [\d.]+ scripts: \d+ checks$/m)
+  })
 })
 
 describe.skipIf(!available('redis-cli', 'redis-cli', '--version'))('redis-cli', () => {
