@@ -177,6 +177,23 @@ export class CommandImage implements ImageSink {
       this.bulk(walk.bytes, walk.pos, walk.len)
       this.bulk(walk.valueBytes, walk.valuePos, walk.valueLen)
     }
+    if (this.keyspace.entries.hasExpiringFields(entry)) this.fieldExpiries(entry)
+  }
+
+  private fieldExpiries(entry: Ref): void {
+    const walk = this.hashWalk
+    for (walk.begin(entry); walk.next(); ) {
+      const { due } = walk
+      if (due === 0) continue
+      this.head(6)
+      this.word('HPEXPIREAT')
+      this.key(entry)
+      this.integer(due)
+      this.word('FIELDS')
+      this.word('1')
+      walk.locateField()
+      this.bulk(walk.bytes, walk.pos, walk.len)
+    }
   }
 
   private zset(entry: Ref): void {
