@@ -30,6 +30,11 @@ export class FrozenValues implements TableWatcher {
     return this.queue.length
   }
 
+  /** Bytes that were copied because they were about to change, of the values that are still to be shown. */
+  get copiedBytes(): number {
+    return this.queue.reduce((sum, frozen) => sum + frozen.copiedBytes, 0)
+  }
+
   /** Freezes the value of an entry, which is about to change if `changes`. Allocates. */
   freeze(entry: Ref, changes: boolean, open: (clone: Ref) => LargeSink): void {
     const { keyspace, queue } = this

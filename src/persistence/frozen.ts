@@ -49,6 +49,8 @@ export abstract class Frozen {
   readonly sink: LargeSink
   /** The living entry has gone, or has got another value: this one is to be freed at the end. */
   owned = false
+  /** Bytes that were copied because they were about to change. */
+  copiedBytes = 0
 
   constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
     this.keyspace = keyspace
@@ -154,6 +156,7 @@ export class FrozenList extends Frozen {
     copyBytes(memory.bytesOf(payload), posOf(payload), memory.bytesOf(copy), posOf(copy), size)
     this.payloads[at] = copy
     this.copied[at] = 1
+    this.copiedBytes += size
     this.places.set(payload, SHOWN)
   }
 
@@ -196,6 +199,7 @@ export class FrozenString extends Frozen {
     const copy = memory.alloc(len)
     copyBytes(memory.bytesOf(this.value), posOf(this.value), memory.bytesOf(copy), posOf(copy), len)
     entries.setValue(this.entry, copy)
+    this.copiedBytes += len
     this.owned = true
     this.entry = NONE
   }

@@ -88,6 +88,11 @@ export class Snapshot implements BeforeChange {
   /** Keys that were shown because they were about to change. */
   earlyCount = 0
 
+  /** Bytes that were copied because they were about to change, and are still there. */
+  get copiedBytes(): number {
+    return this.frozen.copiedBytes
+  }
+
   /** Begins. The keyspace must have no other snapshot under way. */
   constructor(keyspace: Keyspace, sink: ImageSink, limits: LargeLimits = LARGE) {
     assert(keyspace.snapshot === null, 'there is one snapshot at a time')

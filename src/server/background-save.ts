@@ -33,6 +33,8 @@ export class BackgroundSave {
   scheduled = false
   /** The last save succeeded, or there was none. */
   ok = true
+  /** The most memory that the save under way, or the last one, held because data had changed; bytes. */
+  heldMax = 0
   /** How long the last one took, in seconds; -1: there was none. */
   lastSeconds = -1
 
@@ -71,13 +73,18 @@ export class BackgroundSave {
     if (file === null) return false
     const { image } = persistence.imageFor(file)
     this.file = file
+    this.heldMax = 0
     this.dirtyBefore = keyspace.dirty
     this.startedAt = unixTime()
     file.onRoom = () => snapshots.resume()
     log.info(`Background saving started by pid ${process.pid}`)
     snapshots.begin({
       sink: image,
-      isFull: () => file.isFull || this.spoiled(image),
+      isFull: () => {
+        this.heldMax = Math.max(this.heldMax, snapshots.heldBytes)
+        return file.isFull || this.spoiled(image)
+      },
+      heldBytes: () => image.heldBytes,
       keyDelayUs: config.number('rdb-key-save-delay'),
       shown: () => {
         if (!this.spoiled(image)) file.finish()

@@ -8,6 +8,8 @@ export interface SnapshotUser {
   readonly sink: ImageSink
   /** Whether so much waits to be written that the walk must pause. Whoever says so calls `resume` later. */
   isFull(): boolean
+  /** Bytes that wait in memory for their place in the file. */
+  heldBytes?(): number
   /** How long to pause after each key, in microseconds, so that tests can look at a save under way. */
   readonly keyDelayUs: number
   /** The last key has been shown, and the sink told so. */
@@ -42,6 +44,12 @@ export class Snapshots {
   }
   get keyCount(): number {
     return this.user === null ? 0 : (this.snapshot?.keyCount ?? 0)
+  }
+
+  /** Bytes that the snapshot under way holds because data has changed. */
+  get heldBytes(): number {
+    if (this.snapshot === null || this.user === null) return 0
+    return this.snapshot.copiedBytes + (this.user.heldBytes?.() ?? 0)
   }
 
   /** The data as it is now will be shown to the user. Nothing else may be under way. */
