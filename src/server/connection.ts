@@ -75,6 +75,7 @@ export class Connection {
   writing: Reply | null = null
   /** Pushes that wait for the running command to end. */
   private held: Uint8Array[] | null = null
+  private heldSize = 0
   /** `pendingOutput` when Limits last looked; since when, in seconds, it has been over the soft limit. */
   pendingSeen = 0
   softLimitSince = 0
@@ -526,9 +527,12 @@ export class Connection {
     }
     if (this.held === null) {
       this.held = []
+      this.heldSize = 0
       this.server.pushes.hold(this)
     }
     this.held.push(bytes)
+    this.heldSize += bytes.length
+    if (this.heldSize > this.server.limits.replySizeMin) this.server.limits.heldGrew(this, this.heldSize)
   }
 
   /** As `push`, of bytes [from, to) of a buffer that others are sent as well. */

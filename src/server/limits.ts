@@ -5,7 +5,7 @@
  * many), and what the kernel did not take (`outputGrew`); as in Redis, replies of up to 16 KB a turn are free. The soft
  * limit and idleness need time to pass: the cron looks at every client once a second. */
 import { readFileSync } from 'node:fs'
-import { Gate, type Session } from '../commands/session.ts'
+import { Gate, type Session, SessionFlag } from '../commands/session.ts'
 import { toNumber } from '../lib/int64.ts'
 import { quote } from '../lib/quoting.ts'
 import type { Reply } from '../protocol/reply.ts'
@@ -94,6 +94,13 @@ export class Limits {
   pushed(connection: Connection): void {
     const size = connection.pendingOutput
     if (size > this.replySizeMin && this.exceeds(connection, size)) this.closeSoon(connection)
+  }
+
+  /** So many bytes of pushes wait for a client's own command to end. */
+  heldGrew(connection: Connection, size: number): void {
+    if (!this.exceeds(connection, connection.pendingOutput + size)) return
+    connection.session.flags |= SessionFlag.CLOSE_NOW // what else it has sent is not executed
+    this.closeSoon(connection)
   }
 
   /** The kernel did not take all that was sent to a client. */

@@ -102,6 +102,18 @@ describe('slow subscribers', () => {
     expect(received.map((reply) => reply.toString('latin1'))).toEqual(texts.map((text) => message('small', text)))
   })
 
+  test('one that sends itself too much in one transaction is closed', async () => {
+    const [client, admin] = [await connect(server()), await connect(server())]
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 0 0')
+    await ask(client, 'HELLO', '3')
+    await client.command('SUBSCRIBE', 'self')
+    const publish = encode('PUBLISH', 'self', 'x'.repeat(100_000))
+    client.send(Buffer.concat([encode('MULTI'), ...Array.from({ length: 20 }, () => publish), encode('EXEC')]))
+    await client.closed
+    expect(await ask(admin, 'PUBLISH', 'self', '1')).toBe(':0\r\n')
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60')
+  })
+
   test('megabytes to many that do not read are in memory once', async () => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect(server())))
     const admin = await connect(server())
