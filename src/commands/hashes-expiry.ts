@@ -89,8 +89,11 @@ export class FieldChanges {
     const { keyspace, db } = call
     const changed = this.updated + this.deleted
     const isEmpty = keyspace.hashes.size(entry) === 0
-    if (isEmpty) db.remove(entry)
-    else db.noteFields(entry, db.hash)
+    if (isEmpty) {
+      // One that was made by this very command has never been found.
+      db.lookup(call.bytes, call.posOf(1), call.lenOf(1))
+      db.remove(entry)
+    } else db.noteFields(entry, db.hash)
     if (this.expired > 0) call.tell(1, Event.HEXPIRED)
     if (also !== undefined) call.changed(1, also)
     if (changed > 0) {
