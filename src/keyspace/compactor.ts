@@ -23,7 +23,7 @@ import { COMPACTED } from './value-compaction.ts'
 /** Of the free memory in the other chunks, how much may be filled: classes and pages do not fit seamlessly. */
 const FILL_MAX = 0.85
 /** Emptying a chunk with less that is free is not worth its while. */
-const FREE_MIN = 0.2
+const FREE_MIN = 0.08
 
 const Phase = { IDLE: 0, MEASURE: 1, WALK: 2 } as const
 

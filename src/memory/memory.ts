@@ -25,7 +25,7 @@
  * Allocation and release are O(1) up to 128 KB; above, a first-fit walk over one chunk's pages. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
-import { release } from '../lib/release.ts'
+import { releasableSize, release } from '../lib/release.ts'
 import {
   CLASS_BLOCKS,
   CLASS_COUNT,
@@ -244,7 +244,7 @@ export class Memory {
     for (let chunk = 0; chunk < this.bytes.length; chunk++) {
       if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
     }
-    const buffer = new ArrayBuffer(CHUNK_BYTES + LINE_PAD)
+    const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
     this.words.length = 1
     this.bytes.length = 1
     this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
@@ -540,7 +540,9 @@ export class Memory {
   /** A buffer of this size: one that a reset left over, if the next of those fits, or a new one. */
   private bufferOf(size: number): ArrayBuffer {
     const left = this.discarded.at(-1)?.buffer
-    if (left?.byteLength !== size) return new ArrayBuffer(size)
+    if (left === undefined || left.byteLength < size || size > CHUNK_BYTES + LINE_PAD) {
+      return new ArrayBuffer(releasableSize(size))
+    }
     this.discarded.pop()
     return left as ArrayBuffer
   }

@@ -14,8 +14,10 @@ const STEPS = 8
  *  of more than IGNORED_MAX is worth it whatever active-defrag-ignore-bytes says. */
 const IGNORED_MIN = 16 * 1024 * 1024
 const IGNORED_MAX = 24 * 1024 * 1024
-/** After a round that freed nothing much, the next one waits for so long. */
+/** After a round that freed nothing much, the next one waits for so long, and twice as long each time; unless there is
+ *  much more waste by then. */
 const PATIENCE_MS = 30_000
+const PATIENCE_MAX_MS = 3_600_000
 
 export class Compaction {
   readonly compactor: Compactor
@@ -25,6 +27,9 @@ export class Compaction {
   private enabled = false
   private checkedAt = 0
   private notBefore = 0
+  private patienceMs = 0
+  /** Waste that the last round left. */
+  private wasteLeft = 0
   private reservedBefore = 0
   private restsUntil = 0
   private hadSpare = false
@@ -61,7 +66,8 @@ export class Compaction {
     if (!this.enabled || this.compactor.isRunning || now < this.checkedAt + CHECK_MS) return
     this.checkedAt = now
     this.releaseSpare()
-    if (now < this.notBefore || !this.isWorthIt) return
+    if (!this.isWorthIt) return
+    if (now < this.notBefore && this.compactor.wasteBytes < this.wasteLeft + IGNORED_MIN) return
     this.reservedBefore = this.server.keyspace.memory.reservedBytes
     this.compactor.begin()
     if (!this.compactor.isRunning) return
@@ -111,7 +117,9 @@ export class Compaction {
     this.spentMs += now - this.startedAt
     this.startedAt = 0
     const freed = this.reservedBefore - this.server.keyspace.memory.reservedBytes
-    if (freed < IGNORED_MIN) this.notBefore = now + PATIENCE_MS
+    this.wasteLeft = this.compactor.wasteBytes
+    this.patienceMs = freed >= IGNORED_MIN ? 0 : Math.min(Math.max(PATIENCE_MS, this.patienceMs * 2), PATIENCE_MAX_MS)
+    this.notBefore = now + this.patienceMs
   }
 
   private end(): void {

@@ -71,6 +71,7 @@ import { Compaction } from './compaction.ts'
 import type { Config } from './config/config.ts'
 import { lettersOf } from './config/events.ts'
 import { Connection, type Wire } from './connection.ts'
+import { warnOfLimit } from './container.ts'
 import { Cron } from './cron.ts'
 import { guardAgainstHttp } from './cross-protocol.ts'
 import { DirectoryLock } from './directory-lock.ts'
@@ -357,6 +358,7 @@ export class Server {
   start({ anyPort = false, load = true } = {}): boolean {
     const { config, log } = this
     this.limits.fitMaxClients()
+    warnOfLimit(this)
     if (!(anyPort ? this.bindAnyPort() : this.bindTcp())) {
       log.warn(`Failed listening on port ${config.number('port')} (tcp), aborting.`)
       return false
