@@ -5,6 +5,7 @@
  * random numbers then hit. */
 import { collectionsSuite } from './collections.ts'
 import { decoderSuite } from './decoder.ts'
+import { evictionSuite } from './eviction.ts'
 import { gcSuite } from './gc.ts'
 import { heapSuite } from './heap.ts'
 import { fillKeys, keyOf, runLoad } from './load.ts'
@@ -66,6 +67,7 @@ export const SUITES: readonly Suite[] = [
   valuesSuite,
   memorySuite,
   heapSuite,
+  evictionSuite,
   gcSuite,
   decoderSuite,
   transactionsSuite,
