@@ -41,7 +41,7 @@ const message = (): string => encode(['message', CHANNEL, PAYLOAD])
 const patternMessage = (pattern: string): string => encode(['pmessage', pattern, CHANNEL, PAYLOAD])
 
 const toChannel = (count: number, publishers: number, pipeline: number): Test => ({
-  name: `${count.toLocaleString('en-US')} subscriber${count > 1 ? 's' : ''}, P=${pipeline}`,
+  name: `${count.toLocaleString('en-US')} subscriber${count > 1 ? 's' : ''} at P=${pipeline}`,
   subscribers: Array<readonly string[]>(count).fill(['SUBSCRIBE', CHANNEL]),
   publishers,
   pipeline,
