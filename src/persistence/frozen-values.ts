@@ -4,7 +4,7 @@ import { Type } from '../keyspace/entry.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { ListWatcher } from '../keyspace/quicklist.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
-import type { TableWatcher } from '../structures/table.ts'
+import { Table, type TableWatcher } from '../structures/table.ts'
 import { cloneOf, type Frozen, FrozenList, FrozenString, FrozenTable, type LargeSink } from './frozen.ts'
 
 export class FrozenValues implements TableWatcher {
@@ -13,11 +13,15 @@ export class FrozenValues implements TableWatcher {
   /** By the root of their table. */
   private readonly tables = new Map<Ref, FrozenTable>()
   private readonly lists: FrozenList[] = []
+  /** By the value that they share with a living entry; of strings the entry knows. */
+  private readonly values = new Map<Ref, Frozen>()
   private readonly strings: FrozenString[] = []
   private readonly listWatcher: ListWatcher
+  private readonly table: Table
 
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
+    this.table = new Table(keyspace.memory)
     this.listWatcher = {
       changes: (payload) => {
         for (const list of this.lists) list.changes(payload)
@@ -49,10 +53,12 @@ export class FrozenValues implements TableWatcher {
     } else if (type === Type.LIST) {
       const frozen = new FrozenList(keyspace, clone, sink)
       this.lists.push(frozen)
+      this.values.set(frozen.value, frozen)
       queue.push(frozen)
     } else {
-      const frozen = new FrozenTable(keyspace, clone, sink)
+      const frozen = new FrozenTable(keyspace, clone, sink, this.table)
       this.tables.set(frozen.root, frozen)
+      this.values.set(frozen.value, frozen)
       queue.push(frozen)
     }
     this.watch()
@@ -82,6 +88,7 @@ export class FrozenValues implements TableWatcher {
 
   private drop(frozen: Frozen): void {
     this.queue.splice(this.queue.indexOf(frozen), 1)
+    if (this.values.get(frozen.value) === frozen) this.values.delete(frozen.value)
     if (frozen instanceof FrozenTable) this.tables.delete(frozen.root)
     else if (frozen instanceof FrozenList) remove(this.lists, frozen)
     else if (frozen instanceof FrozenString) remove(this.strings, frozen)
@@ -110,14 +117,12 @@ export class FrozenValues implements TableWatcher {
     const { entries } = this.keyspace
     const type = entries.type(entry)
     if (type === Type.STRING) return this.keepString(entry)
-    const value = entries.value(entry)
-    for (const frozen of this.queue) {
-      if (frozen.value !== value || entries.type(frozen.clone) !== type) continue
-      if (entries.encoding(frozen.clone) !== entries.encoding(entry)) continue
-      frozen.owned = true
-      return true
-    }
-    return false
+    const frozen = this.values.get(entries.value(entry) as Ref)
+    // The number may be something else's: a length, or the ref of a value of another form.
+    if (frozen === undefined || entries.type(frozen.clone) !== type) return false
+    if (entries.encoding(frozen.clone) !== entries.encoding(entry)) return false
+    frozen.owned = true
+    return true
   }
 
   /** A string that is about to change has been parted from its entry; this one goes with the table it lay in. */
@@ -152,6 +157,7 @@ export class FrozenValues implements TableWatcher {
     const { sequence } = this.keyspace.lists.quicklist
     frozen.changes(sequence.payload(sequence.head(root)))
     // All that is still to be shown are copies: nobody else's root may be taken for this one.
+    this.values.delete(root)
     this.keyspace.entries.setValue(frozen.clone, NONE)
   }
 }

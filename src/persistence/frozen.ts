@@ -19,16 +19,17 @@ import { ZSET_TABLE } from '../keyspace/zset-walk.ts'
 import { copyBytes } from '../lib/bytes.ts'
 import { NONE, posOf, type Ref } from '../memory/memory.ts'
 import { RefMap } from '../structures/ref-map.ts'
-import { SCAN_END, Table } from '../structures/table.ts'
+import { SCAN_END, type Table } from '../structures/table.ts'
 
-/** Values with more elements, nodes or bytes than this are frozen: the others take a millisecond at most. */
+/** Values with more elements, nodes or bytes than this are frozen. The others take a fifth of a millisecond at most,
+ *  strings that are to be compressed three. */
 export interface LargeLimits {
   readonly elements: number
   readonly nodes: number
   readonly bytes: number
 }
 
-export const LARGE: LargeLimits = { elements: 2048, nodes: 16, bytes: 512 * 1024 }
+export const LARGE: LargeLimits = { elements: 512, nodes: 8, bytes: 512 * 1024 }
 /** Bytes of a string that are shown in one step. */
 const PIECE_SIZE = 32 * 1024
 
@@ -73,16 +74,17 @@ export abstract class Frozen {
 }
 
 export class FrozenTable extends Frozen {
-  readonly table: Table
   readonly root: Ref
+  private readonly table: Table
   private position = 0
-  /** Elements ahead of the walk that it is to pass over. */
-  private readonly passed = new RefMap()
+  /** Elements ahead of the walk that it is to pass over, if there are any. */
+  private passed: RefMap | null = null
 
-  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+  /** `table` is for walking: between steps others may use it. */
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink, table: Table) {
     super(keyspace, clone, sink)
     const { entries, memory } = keyspace
-    this.table = new Table(memory)
+    this.table = table
     this.root = entries.type(clone) === Type.ZSET ? (memory.word(this.value, ZSET_TABLE) as Ref) : this.value
   }
 
@@ -91,20 +93,24 @@ export class FrozenTable extends Frozen {
     this.position = table.scan(this.root, this.position)
     for (let index = 0; index < table.foundCount; index++) {
       const element = table.found[index]! as Ref
-      if (passed.count === 0 || !passed.has(element)) this.sink.element(element)
+      if (passed === null || !passed.has(element)) this.sink.element(element)
     }
     return this.position !== SCAN_END
   }
 
   changes(element: Ref): void {
-    const { passed } = this
-    if (this.table.hashOf(element) >>> 0 < this.position || passed.has(element)) return
-    passed.set(element, 1)
+    if (this.table.hashOf(element) >>> 0 < this.position || this.passed?.has(element)) return
+    this.pass(element)
     this.sink.element(element)
   }
 
   added(element: Ref, hash: number): void {
-    if (hash >>> 0 >= this.position) this.passed.set(element, 1)
+    if (hash >>> 0 >= this.position) this.pass(element)
+  }
+
+  private pass(element: Ref): void {
+    this.passed ??= new RefMap()
+    this.passed.set(element, 1)
   }
 }
 

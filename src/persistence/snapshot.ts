@@ -28,6 +28,10 @@ import { SCAN_END, type Table } from '../structures/table.ts'
 import { isLarge, LARGE, type LargeLimits, type LargeSink } from './frozen.ts'
 import { FrozenValues } from './frozen-values.ts'
 
+/** Values beyond this end a step. */
+const HEAVY_BYTES = 16 * 1024
+const HEAVY_ELEMENTS = 64
+
 export interface DatabaseSize {
   readonly keys: number
   readonly expiring: number
@@ -124,13 +128,23 @@ export class Snapshot implements BeforeChange {
       return true
     }
     const root = image.table === null ? image.holder!.root : image.table.root
-    image.position = table.scan(root, image.position)
+    const next = table.scan(root, image.position)
     prefetchFound(table)
     for (let index = 0; index < table.foundCount; index++) {
       const entry = table.found[index]! as Ref
-      if (!keyspace.entries.isMarked(entry)) this.show(image, entry, false)
+      if (keyspace.entries.isMarked(entry)) continue
+      this.show(image, entry, false)
+      // The rest of the bucket comes with the next step.
+      if (!this.abandoned && this.isHeavy(entry)) return true
     }
+    image.position = next
     return true
+  }
+
+  /** Whether a value takes so long that the walk must look at the clock. */
+  private isHeavy(entry: Ref): boolean {
+    const kind = this.keyspace.kindOf(entry)
+    return kind.length(entry) > (kind.type === Type.STRING ? HEAVY_BYTES : HEAVY_ELEMENTS)
   }
 
   private show(image: Image, entry: Ref, changes: boolean): void {

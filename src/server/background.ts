@@ -16,8 +16,6 @@ const SHARE = 0.35
 const SHARE_MIN_MS = 0.1
 const SHARE_MAX_MS = 2
 const SHARE_IDLE_MS = 1
-/** Steps of the shared job between looks at the clock. */
-const SHARE_STEPS = 4
 
 /** One small step; false when there is nothing left to do now. */
 export type Job = () => boolean
@@ -101,9 +99,7 @@ export class Background {
     let busy = true
     let now = start
     while (busy && now < end) {
-      let step = 0
-      while (step < SHARE_STEPS && job()) step++
-      busy = step === SHARE_STEPS
+      busy = job()
       now = performance.now()
     }
     this.sharedEnd = now

@@ -30,12 +30,20 @@ const ASIDE_CHUNK_SIZE = 16 * 1024
 
 /** Keeps what is written until there is a place for it. */
 export class AsideWriter implements Sink {
-  readonly writer: RdbWriter
+  private made: RdbWriter | null = null
+  private readonly compression: boolean
   private readonly parts: Uint8Array[] = []
   private partBytes = 0
 
   constructor(compression: boolean) {
-    this.writer = new RdbWriter(this, { checksum: false, compression }, new Uint8Array(ASIDE_CHUNK_SIZE))
+    this.compression = compression
+  }
+
+  /** Made when somebody wants to write. */
+  get writer(): RdbWriter {
+    const options = { checksum: false, compression: this.compression }
+    this.made ??= new RdbWriter(this, options, new Uint8Array(ASIDE_CHUNK_SIZE))
+    return this.made
   }
 
   take(chunk: Uint8Array, len: number): Uint8Array {
@@ -50,7 +58,7 @@ export class AsideWriter implements Sink {
   }
 
   moveTo(target: RdbWriter): void {
-    this.writer.flush()
+    this.made?.flush()
     for (const part of this.parts) target.bytes(part, 0, part.length)
     this.parts.length = 0
     this.partBytes = 0
@@ -84,7 +92,10 @@ export class LargeValue implements LargeSink {
   /** Its turn has not come. */
   wait(compression: boolean): void {
     this.early = new AsideWriter(compression)
-    this.out = this.early.writer
+  }
+
+  private get target(): RdbWriter {
+    return this.out ?? this.early!.writer
   }
 
   /** Its turn has come: the key has been written. */
@@ -102,7 +113,7 @@ export class LargeValue implements LargeSink {
   element(ref: Ref): void {
     const { fields } = this
     const { memory } = this.keyspace
-    const out = this.out!
+    const out = this.target
     out.string(memory.bytesOf(ref), keyPosOf(memory, ref), keyLenOf(memory, ref))
     if (this.type === Type.HASH) {
       fields.locate(ref)
@@ -114,12 +125,13 @@ export class LargeValue implements LargeSink {
   }
 
   node(kind: number, payload: Ref, size: number): void {
-    this.out!.length(kind)
-    this.out!.string(this.keyspace.memory.bytesOf(payload), posOf(payload), size)
+    const out = this.target
+    out.length(kind)
+    out.string(this.keyspace.memory.bytesOf(payload), posOf(payload), size)
   }
 
   piece(bytes: Uint8Array, pos: number, len: number): void {
-    this.out!.bytes(bytes, pos, len)
+    this.target.bytes(bytes, pos, len)
   }
 
   end(): void {
