@@ -116,6 +116,8 @@ export type Tip =
   | `response_policy:${'one_succeeded' | 'all_succeeded' | 'agg_logical_and' | 'agg_sum' | 'agg_min' | 'special'}`
 
 export type Run = (call: Call) => void
+/** Of the command's own flags makes those of a call. */
+export type FlagsOf = (call: Call, flags: number) => number
 
 /** One command, as its family's file states it. */
 export interface CommandDefinition {
@@ -144,6 +146,8 @@ export interface CommandDefinition {
   readonly keySpecs?: readonly KeySpec[]
   /** Finds the keys of a call where the specs cannot. */
   readonly keysOf?: KeyExtractor
+  /** The flags of one call, for the few where they depend on what is called: EXEC's on what was queued. */
+  readonly flagsOf?: FlagsOf
 }
 
 export type CommandGroup = { readonly [name: string]: CommandDefinition }
@@ -189,6 +193,7 @@ export class Command {
   readonly lastKey: number
   readonly keyStep: number
   readonly keysOf: KeyExtractor | null
+  private readonly flagsOf: FlagsOf | null
   /** 0 if it names none. */
   readonly memberAt: number
   /** Empty for a plain command. */
@@ -219,11 +224,17 @@ export class Command {
     this.lastKey = legacy.last
     this.keyStep = legacy.step
     this.keysOf = definition.keysOf ?? null
+    this.flagsOf = definition.flagsOf ?? null
     this.memberAt = definition.memberAt ?? 0
     this.parent = parent
     this.group = group
     this.definition = definition
     this.subcommands = commandsOf(group, definition.subcommands ?? {}, this)
+  }
+
+  /** What may be asked about a call before it runs: the flags of what it will do. */
+  flagsFor(call: Call): number {
+    return this.flagsOf === null ? this.flags : this.flagsOf(call, this.flags)
   }
 
   /** Whether it does something itself; CONFIG, for one, does not. */

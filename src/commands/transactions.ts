@@ -63,8 +63,9 @@ export class Transactions implements TransactionQueue {
     const isHinted = keyspace.hintBytes === call.bytes && keyspace.hintPos === call.pos[command.firstKey]
     queue.add(command.id, call.bytes, call.pos, call.len, call.argc, isHinted, keyspace.hintHash)
     session.queuedCount++
-    session.queuedFlags |= command.flags
-    session.queuedLacks |= ~command.flags
+    const flags = command.flagsFor(call)
+    session.queuedFlags |= flags
+    session.queuedLacks |= ~flags
     if (queue.memoryBytes > this.sizeMax) this.onTooLong?.(session)
   }
 
@@ -195,6 +196,9 @@ export class Transactions implements TransactionQueue {
   }
 }
 
+/** Flags of which EXEC has none that one of its commands lacks. */
+const ALLOWED = Flag.LOADING | Flag.STALE
+
 const ANY_TIME = Flag.NOSCRIPT | Flag.LOADING | Flag.STALE
 const AT_ONCE = ANY_TIME | Flag.FAST | Flag.ALLOW_BUSY
 
@@ -212,6 +216,7 @@ export function transactionCommands(transactions: Transactions): readonly Comman
       since: '1.2.0',
       complexity: 'Depends on the commands queued',
       flags: ANY_TIME | Flag.SKIP_SLOWLOG | Flag.NEVER_QUEUED,
+      flagsOf: ({ session }, flags) => (flags | session.queuedFlags) & ~(session.queuedLacks & ALLOWED),
       run: transactions.exec,
     },
     MULTI: {

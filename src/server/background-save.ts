@@ -206,8 +206,7 @@ export class BackgroundSave {
   private admit(call: Call, command: Command): Admission {
     const { dispatcher } = this.server
     if ((dispatcher.gates & ServerGate.MISCONF) === 0) return Admission.RUN
-    const flags = command.name === 'exec' ? call.session.queuedFlags : command.flags
-    if ((flags & Flag.WRITE) === 0 && command.name !== 'ping') return Admission.RUN
+    if ((command.flagsFor(call) & Flag.WRITE) === 0 && command.name !== 'ping') return Admission.RUN
     dispatcher.reject(call, command, this.refusal ?? MISCONF)
     return Admission.ANSWERED
   }

@@ -161,10 +161,9 @@ export class Eviction {
 }
 
 /** Whether the command is one that is refused when memory is used up. */
-function wantsMemory({ session }: Call, command: Command): boolean {
-  if ((session.gates & Gate.MULTI) === 0) return (command.flags & Flag.DENYOOM) !== 0
-  const flags = command.name === 'exec' ? session.queuedFlags : command.flags
-  return (flags & Flag.DENYOOM) !== 0 || !ENDS_MULTI.has(command.name)
+function wantsMemory(call: Call, command: Command): boolean {
+  if ((command.flagsFor(call) & Flag.DENYOOM) !== 0) return true
+  return (call.session.gates & Gate.MULTI) !== 0 && !ENDS_MULTI.has(command.name)
 }
 
 /** How long one command may wait for memory to be freed, by maxmemory-eviction-tenacity. */

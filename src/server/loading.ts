@@ -111,10 +111,7 @@ export class Loading {
   }
 
   private admit(call: Call, command: Command): Admission {
-    const isAllowed = (command.flags & Flag.LOADING) !== 0
-    const isExec = command.name === 'exec' // does what was queued
-    if (!this.active || (isAllowed && !(isExec && (call.session.queuedLacks & Flag.LOADING) !== 0)))
-      return Admission.RUN
+    if (!this.active || (command.flagsFor(call) & Flag.LOADING) !== 0) return Admission.RUN
     this.server.dispatcher.reject(call, command, LOADING)
     return Admission.ANSWERED
   }

@@ -73,7 +73,7 @@ export class Monitors {
   /** Redis counts monitors among the replicas, which have no business with the data. */
   private readonly admit: Admit = (call, command) => {
     if ((call.session.gates & Gate.MONITOR) === 0) return Admission.RUN
-    if ((command.flags & (Flag.READONLY | Flag.WRITE | Flag.MAY_REPLICATE)) === 0) return Admission.RUN
+    if ((command.flagsFor(call) & (Flag.READONLY | Flag.WRITE | Flag.MAY_REPLICATE)) === 0) return Admission.RUN
     this.server.dispatcher.reject(call, command, REPLICA_READS_NOTHING)
     return Admission.ANSWERED
   }

@@ -102,12 +102,12 @@ export class Pause {
     this.timer.unref()
   }
 
-  private readonly admit: Admit = ({ session }, command) => {
+  private readonly admit: Admit = (call, command) => {
+    const { session } = call
     // Redis counts monitors among the replicas, which are never held back.
     if (this.mode === PauseMode.NONE || (session.gates & Gate.MONITOR) !== 0) return Admission.RUN
-    // EXEC does what was queued.
-    const flags = command.name === 'exec' ? command.flags | session.queuedFlags : command.flags
-    if (this.mode === PauseMode.WRITE && (flags & (Flag.WRITE | Flag.MAY_REPLICATE)) === 0) return Admission.RUN
+    const isWrite = (command.flagsFor(call) & (Flag.WRITE | Flag.MAY_REPLICATE)) !== 0
+    if (this.mode === PauseMode.WRITE && !isWrite) return Admission.RUN
     const connection = this.server.connections.get(session.id)
     if (connection === undefined) return Admission.RUN
     session.blocked = true

@@ -115,13 +115,30 @@ describe('a transaction', () => {
     expect(String(await answer)).toBe(`*1\r\n${OK}`)
   })
 
-  test('that pauses is not paused itself', async () => {
+  test.each([
+    ['EVAL', '#!lua flags=no-writes\nreturn 1', false],
+    ['EVAL', '#!lua\nreturn 1', true],
+    ['EVAL', 'return 1', true],
+    ['EVAL_RO', 'return 1', false],
+  ] as const)('of %s %j is held back by a pause of writes if the script may write', async (name, script, isHeld) => {
     const [client, other] = [await connect(server()), await connect(server())]
+    await ask(client, 'MULTI')
+    await ask(client, name, script, '0')
+    await ask(other, 'CLIENT', 'PAUSE', '100000', 'WRITE')
+    const answer = client.command('EXEC')
+    if (isHeld) await eventually(async () => /blocked_clients:1\r/.test(body(await ask(other, 'INFO', 'clients'))))
+    else expect(String(await answer)).toBe('*1\r\n:1\r\n')
+    await ask(other, 'CLIENT', 'UNPAUSE')
+    expect(String(await answer)).toBe('*1\r\n:1\r\n')
+  })
+
+  test('that pauses is not paused itself', async () => {
+    const client = await connect(server())
     await ask(client, 'MULTI')
     await ask(client, 'CLIENT', 'PAUSE', '100000', 'ALL')
     await ask(client, 'SET', 'inside', '1')
-    expect(await ask(client, 'EXEC')).toBe(`*2\r\n${OK}${OK}`)
-    await ask(other, 'CLIENT', 'GETNAME').catch(() => undefined)
+    await ask(client, 'CLIENT', 'UNPAUSE')
+    expect(await ask(client, 'EXEC')).toBe(`*3\r\n${OK}${OK}${OK}`)
   })
 })
 

@@ -4,6 +4,7 @@ import {
   type Command,
   type CommandGroup,
   Flag,
+  type FlagsOf,
   group,
   integer,
   key,
@@ -25,7 +26,9 @@ import {
   SCRIPT_FLUSH_OPTION,
   TOO_MANY_NUMKEYS,
 } from '../../protocol/errors.ts'
+import { ScriptFlag } from '../../scripting/engine.ts'
 import { SHA_LEN } from '../../scripting/script-cache.ts'
+import { readShebang } from '../../scripting/shebang.ts'
 import type { Scripting } from '../scripting.ts'
 import type { Server } from '../server.ts'
 
@@ -57,6 +60,33 @@ function evaluateSha(call: Call, { scripting, monitors }: Server, readOnly: bool
   if (script === undefined) return call.reply.error(NO_SCRIPT)
   runScript(call, scripting, script, count, readOnly)
 }
+
+/** The flags of a command that runs a script with these declarations: they take the place of the command's own. */
+export function flagsDeclared(flags: number, declared: number): number {
+  if ((declared & ScriptFlag.UNDECLARED) !== 0) return flags
+  let own = flags & ~(Flag.STALE | Flag.DENYOOM | Flag.WRITE | Flag.MAY_REPLICATE)
+  if ((declared & (ScriptFlag.ALLOW_OOM | ScriptFlag.NO_WRITES)) === 0) own |= Flag.DENYOOM
+  if ((declared & ScriptFlag.NO_WRITES) === 0) own |= Flag.WRITE
+  if ((declared & ScriptFlag.ALLOW_STALE) !== 0) own |= Flag.STALE
+  return own
+}
+
+const HASH = 35
+
+/** Of EVAL: the script says itself what it declares. */
+const flagsOfText: FlagsOf = (call, flags) => {
+  if (call.bytes[call.posOf(1)] !== HASH) return flags
+  const head = readShebang(call.copy(1))
+  return typeof head === 'string' ? flags : flagsDeclared(flags, head.flags)
+}
+
+/** Of EVALSHA. */
+const flagsOfSha =
+  (server: Server): FlagsOf =>
+  (call, flags) => {
+    const script = server.scripting.scripts.find(call.bytes, call.posOf(1), call.lenOf(1))
+    return script === undefined ? flags : flagsDeclared(flags, script.flags)
+  }
 
 type Script = NonNullable<ReturnType<Scripting['scripts']['find']>>
 
@@ -112,6 +142,7 @@ export function evalCommands(server: Server): readonly Command[] {
         optional(many(key('RW access update', 'key', { notes: 'the script may do anything with them' }))),
         optional(many(string('arg'))),
       ],
+      flagsOf: flagsOfText,
       run: (call) => evaluate(call, server, false),
     },
     EVAL_RO: {
@@ -125,6 +156,7 @@ export function evalCommands(server: Server): readonly Command[] {
         optional(many(key('RO access', 'key', { notes: 'the script may read them' }))),
         optional(many(string('arg'))),
       ],
+      flagsOf: flagsOfText,
       run: (call) => evaluate(call, server, true),
     },
     EVALSHA: {
@@ -138,6 +170,7 @@ export function evalCommands(server: Server): readonly Command[] {
         optional(many(key('RW access update'))),
         optional(many(string('arg'))),
       ],
+      flagsOf: flagsOfSha(server),
       run: (call) => evaluateSha(call, server, false),
     },
     EVALSHA_RO: {
@@ -146,6 +179,7 @@ export function evalCommands(server: Server): readonly Command[] {
       complexity: COMPLEXITY,
       flags: RUNS | Flag.READONLY,
       args: [string('sha1'), integer('numkeys'), optional(many(key('RO access'))), optional(many(string('arg')))],
+      flagsOf: flagsOfSha(server),
       run: (call) => evaluateSha(call, server, true),
     },
     SCRIPT: scriptContainer(server),

@@ -4,6 +4,7 @@ import {
   type Command,
   type CommandGroup,
   Flag,
+  type FlagsOf,
   group,
   integer,
   key,
@@ -32,7 +33,7 @@ import {
 import { SCRIPT_FLAGS } from '../../scripting/engine.ts'
 import type { Library, LibraryFunction } from '../../scripting/libraries.ts'
 import type { Server } from '../server.ts'
-import { keyCountOf, RUNS } from './eval.ts'
+import { flagsDeclared, keyCountOf, RUNS } from './eval.ts'
 
 function callFunction(call: Call, server: Server, readOnly: boolean): void {
   server.monitors.announce(call)
@@ -42,6 +43,14 @@ function callFunction(call: Call, server: Server, readOnly: boolean): void {
   if (count === undefined) return
   server.scripting.run(call, found.callback, true, found.name, found.flags, count, readOnly)
 }
+
+/** The function says what it declares. */
+const flagsOfFunction =
+  (server: Server): FlagsOf =>
+  (call, flags) => {
+    const found = server.scripting.libraries.find(call.string(1))
+    return found === undefined ? flags : flagsDeclared(flags, found.flags)
+  }
 
 /** Counts as a change of the data: it is to be saved, and done again. */
 function changed(call: Call): void {
@@ -189,6 +198,7 @@ export function functionCommands(server: Server): readonly Command[] {
         optional(many(key('RW access update', 'key', { notes: 'the function may do anything with them' }))),
         optional(many(string('arg'))),
       ],
+      flagsOf: flagsOfFunction(server),
       run: (call) => callFunction(call, server, false),
     },
     FCALL_RO: {
@@ -202,6 +212,7 @@ export function functionCommands(server: Server): readonly Command[] {
         optional(many(key('RO access', 'key', { notes: 'the function may read them' }))),
         optional(many(string('arg'))),
       ],
+      flagsOf: flagsOfFunction(server),
       run: (call) => callFunction(call, server, true),
     },
     FUNCTION: {
