@@ -46,6 +46,7 @@ import { Reply } from '../protocol/reply.ts'
 import { Notifications } from '../pubsub/notifications.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
 import { AppendOnly } from './append-only/append-only.ts'
+import type { AofFileSystem } from './append-only/directory.ts'
 import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
 import { Blocking } from './blocking.ts'
@@ -108,6 +109,8 @@ export interface ServerOptions {
   readonly configFile?: string | undefined
   /** Ends the process, or whatever the server lives in. */
   readonly exit: (code: number) => void
+  /** What the append-only file is written to, so that tests can make it fail. Default: the system's files. */
+  readonly fileSystem?: AofFileSystem
 }
 
 /** What INFO tells of connections and traffic. */
@@ -228,7 +231,7 @@ export class Server {
     this.loading = new Loading(this)
     this.directoryLock = new DirectoryLock(this)
     this.persistence = new Persistence(this)
-    this.appendOnly = new AppendOnly(this)
+    this.appendOnly = new AppendOnly(this, options.fileSystem)
     this.scripting = new Scripting(this)
     this.persistence.functions = this.scripting
     this.shutdown = new Shutdown(this)
