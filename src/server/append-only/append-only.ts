@@ -63,6 +63,7 @@ export class AppendOnly implements EffectListener, WriterHost {
       else if (!this.startLater()) return 'Unable to turn on AOF. Check server logs.'
       return undefined
     })
+    config.onChange('aof-disable-auto-gc', () => this.deleteHistory())
     config.onChange('lazyfree-lazy-expire', () => (effects.lazyExpire = config.bool('lazyfree-lazy-expire')))
     config.onChange('lazyfree-lazy-eviction', () => (effects.lazyEviction = config.bool('lazyfree-lazy-eviction')))
     config.onChange('lazyfree-lazy-server-del', () => (effects.lazyDelete = config.bool('lazyfree-lazy-server-del')))

@@ -13,7 +13,7 @@ import type { Log } from '../log.ts'
 export type AofFileSystem = FileSystem &
   AsyncFileSystem &
   WriterFileSystem &
-  Pick<typeof nodeFs, 'mkdirSync' | 'statSync' | 'truncateSync' | 'readFileSync' | 'unlink' | 'existsSync'>
+  Pick<typeof nodeFs, 'mkdirSync' | 'statSync' | 'truncateSync' | 'readFileSync' | 'existsSync'>
 
 /** What came of writing a manifest. UNSURE: it may be on disk or not, and so may the one before. */
 export const Persisted = { YES: 0, NO: 1, UNSURE: 2 } as const
@@ -152,8 +152,16 @@ export class AofDirectory {
     return size
   }
 
-  /** Deletes a file in the background. Whether it succeeds is nobody's matter. */
-  unlink(file: string, outside = false): void {
-    this.fs.unlink(this.path(file, outside), () => {})
+  /** Deletes a file: its name at once, so that another may have it, its content in the background, which takes long.
+   *  That it fails is nobody's matter. */
+  unlink(file: string): void {
+    let fd = -1
+    try {
+      fd = this.fs.openSync(this.path(file), 'r')
+      this.fs.unlinkSync(this.path(file))
+    } catch (error) {
+      if (!isSystemError(error)) throw error
+    }
+    if (fd >= 0) this.fs.close(fd, () => {})
   }
 }

@@ -77,7 +77,6 @@ const CHANGING = [
   'renameSync',
   'unlinkSync',
   'mkdirSync',
-  'unlink',
   'write',
   'fsync',
   'fdatasync',
@@ -85,7 +84,8 @@ const CHANGING = [
 ] as const
 export type Changing = (typeof CHANGING)[number]
 
-export type Fault = (call: Changing, step: number) => NodeJS.ErrnoException | 'frozen' | 'half' | undefined
+export type Outcome = NodeJS.ErrnoException | 'frozen' | 'half' | undefined
+export type Fault = (call: Changing, step: number) => Outcome
 
 export function systemError(code: string, syscall: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall })
