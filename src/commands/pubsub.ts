@@ -2,7 +2,7 @@
  * it (PUBSUB). The subscriptions themselves are in src/pubsub/.
  *
  * The answer to a subscription is a message, one for each channel: a client gets it even if it turned replies off. */
-import { fromLatin1 } from '../lib/bytes.ts'
+import { fromLatin1, latin1 } from '../lib/bytes.ts'
 import { matches } from '../lib/glob.ts'
 import { notWhileSubscribed, subscribeDenied, TOO_MANY_SUBSCRIPTIONS, wrongSubcommand } from '../protocol/errors.ts'
 import type { PubSub } from '../pubsub/pubsub.ts'
@@ -22,6 +22,9 @@ export interface Listener extends Subscriber {
 
 /** The client of a session; a program's or a script's has none. */
 export type ListenerOf = (session: Session) => Listener | undefined
+
+/** A longer one would take up too much of what all subscriptions may, as the three copies that are kept of it. */
+const PATTERN_LEN_MAX = 64 * 1024 * 1024
 
 /** Which of the three kinds of subscriptions. */
 type Kind = 'channel' | 'pattern' | 'shard'
@@ -80,7 +83,10 @@ class PubSubCommands {
   }
 
   private add(listener: Listener, call: Call, index: number, kind: Kind): boolean {
-    if (kind === 'pattern') return this.pubsub.subscribePattern(listener, call.string(index))
+    if (kind === 'pattern') {
+      if (call.lenOf(index) > PATTERN_LEN_MAX) return false
+      return this.pubsub.subscribePattern(listener, latin1(call.bytes, call.posOf(index), call.lenOf(index)))
+    }
     return this.pubsub.subscribe(listener, call.bytes, call.posOf(index), call.lenOf(index), kind === 'shard')
   }
 
@@ -115,9 +121,9 @@ class PubSubCommands {
     len: number,
   ): void {
     if (listener !== undefined) {
-      if (kind === 'pattern')
-        this.pubsub.unsubscribePattern(listener, Buffer.from(bytes).toString('latin1', pos, pos + len))
-      else this.pubsub.unsubscribe(listener, bytes, pos, len, kind === 'shard')
+      // (None so long is subscribed to.)
+      if (kind !== 'pattern') this.pubsub.unsubscribe(listener, bytes, pos, len, kind === 'shard')
+      else if (len <= PATTERN_LEN_MAX) this.pubsub.unsubscribePattern(listener, latin1(bytes, pos, len))
     }
     tell(call, listener, UNSUBSCRIBE[kind], kind, bytes, pos, len)
   }
