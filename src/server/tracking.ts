@@ -206,14 +206,19 @@ export class Tracking implements ChangeListener {
   keyChanged(_db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
     if (event === Event.MISS || event === Event.NEW) return
     if (this.broadcast.prefixCount > 0) {
-      const isNobodys = event === Event.EXPIRED || event === Event.EVICTED || event === Event.HEXPIRED
-      const changer = isNobodys ? NOBODY : (this.current?.id ?? NOBODY)
+      const changer = this.changerOf(event)
       if (this.broadcast.note(bytes, pos, len, changer)) setImmediate(() => this.tellBroadcast())
     }
     const { names } = this
     if (names === null || names.nameCount(this.root) === 0) return
     const name = names.find(this.root, bytes, pos, len, hashBytes(bytes, pos, len))
     if (name !== NONE) this.invalidate(name, bytes, pos, len)
+  }
+
+  /** The client whose own doing a change is. As in Redis, what its script does is not. */
+  private changerOf(event: KeyEvent): number {
+    const isOfItself = event === Event.EXPIRED || event === Event.EVICTED || event === Event.HEXPIRED
+    return isOfItself || this.server.scripting.running !== null ? NOBODY : (this.current?.id ?? NOBODY)
   }
 
   /** Tells the clients that have read a key, and forgets it. The bytes may be the name's own. */
