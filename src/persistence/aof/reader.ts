@@ -33,6 +33,8 @@ export class AofReader {
   bytes: Uint8Array
   /** Bytes in the buffer. */
   end = 0
+  /** Where what is MALFORMED begins. */
+  faultOffset = 0
   /** The whole file has been read. */
   atEnd = false
   private base: number
@@ -74,14 +76,19 @@ export class AofReader {
     while (!decoder.isMidway) {
       if (decoder.at >= this.end) return this.atEnd ? Next.END : Next.CUT
       if (this.bytes[decoder.at] === STAR) break
-      if (this.bytes[decoder.at] !== HASH) return Next.MALFORMED
+      if (this.bytes[decoder.at] !== HASH) return this.fault(decoder.at)
       const after = this.commentEnd(decoder.at)
-      if (after < 0) return this.end - decoder.at > COMMENT_LEN_MAX ? Next.MALFORMED : Next.CUT
+      if (after < 0) return this.end - decoder.at > COMMENT_LEN_MAX ? this.fault(decoder.at) : Next.CUT
       decoder.at = after
     }
     const state = decoder.decode(this.bytes, this.end)
     if (state === COMPLETE) return Next.REQUEST
-    return state === INCOMPLETE ? Next.CUT : Next.MALFORMED
+    return state === INCOMPLETE ? Next.CUT : this.fault(decoder.requestStart)
+  }
+
+  private fault(pos: number): Next {
+    this.faultOffset = this.base + pos
+    return Next.MALFORMED
   }
 
   /** Behind a comment; -1 if it has not come whole. A file may end without a line end. */

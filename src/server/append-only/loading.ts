@@ -139,7 +139,7 @@ export class AofLoading {
       case ReplayEnd.MALFORMED:
         log.warn(
           `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ` +
-            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.offset}; the file ` +
+            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.faultOffset}; the file ` +
             'was not changed.',
         )
         return Loaded.FAILED

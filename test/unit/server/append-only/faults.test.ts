@@ -88,12 +88,12 @@ test('killed at any step under always, nothing that was acknowledged is lost', a
 }, 60_000)
 
 test('with any step failing under always, nothing that was acknowledged is lost', async () => {
-  await atEachStep({ appendfsync: 'always', 'aof-use-rdb-preamble': 'no' }, 4, failing, () => {})
+  await atEachStep({ appendfsync: 'always', 'aof-use-rdb-preamble': 'no' }, 6, failing, () => {})
 }, 60_000)
 
 test('with any step failing under everysec, what was acknowledged is there when the server has ended', async () => {
   const check = (value: number, acknowledged: number, place: string) => expect(value, place).toBe(acknowledged)
-  await atEachStep({ appendfsync: 'everysec' }, 5, failing, check)
+  await atEachStep({ appendfsync: 'everysec' }, 6, failing, check)
 }, 60_000)
 
 /** Waits for syncs that are under way, for which writes are put off. */

@@ -30,6 +30,17 @@ export class Notes implements Log {
   }
 }
 
+type Answer = (error: null) => void
+
+/** The system's files, never synced: what these tests look at is in the system's cache as well. */
+const unsynced = {
+  ...nodeFs,
+  fsyncSync: () => {},
+  fdatasyncSync: () => {},
+  fsync: (_: number, answer: Answer) => void setImmediate(answer, null),
+  fdatasync: (_: number, answer: Answer) => void setImmediate(answer, null),
+} as unknown as AofFileSystem
+
 export interface Running {
   readonly server: Server
   readonly log: Notes
@@ -45,7 +56,7 @@ export interface Running {
 export async function start(
   dir: string,
   settings: Readonly<Record<string, string>> = {},
-  fileSystem: AofFileSystem = nodeFs,
+  fileSystem: AofFileSystem = unsynced,
 ): Promise<Running> {
   const config = newConfig()
   const log = new Notes()
@@ -100,9 +111,9 @@ export class FaultyDisk {
   readonly fs: AofFileSystem
 
   constructor(fault: Fault) {
-    const fs = { ...nodeFs } as Record<string, unknown>
+    const fs = { ...unsynced } as unknown as Record<string, unknown>
     for (const name of CHANGING) {
-      const real = nodeFs[name] as (...args: unknown[]) => unknown
+      const real = unsynced[name as keyof AofFileSystem] as unknown as (...args: unknown[]) => unknown
       fs[name] = (...args: unknown[]) => this.call(name, real, args, fault)
     }
     this.fs = fs as unknown as AofFileSystem
