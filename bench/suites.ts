@@ -12,6 +12,7 @@ import { fillKeys, keyOf, runLoad } from './load.ts'
 import { measureMemory, memorySuite, memoryTable, STRING_SHAPE } from './memory.ts'
 import { persistenceSuite } from './persistence.ts'
 import { pubsubSuite } from './pubsub.ts'
+import { scriptingSuite } from './scripting.ts'
 import type { Server } from './servers.ts'
 import type { Suite } from './suite.ts'
 import { measure, type ThroughputTest } from './throughput.ts'
@@ -71,6 +72,7 @@ export const SUITES: readonly Suite[] = [
   gcSuite,
   decoderSuite,
   transactionsSuite,
+  scriptingSuite,
   pubsubSuite,
   persistenceSuite,
 ]
