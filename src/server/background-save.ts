@@ -190,7 +190,7 @@ export class BackgroundSave {
   }
 
   /** Why writes are refused, if they are. */
-  private get refusal(): ErrorReply | null {
+  get refusal(): ErrorReply | null {
     // It is made after this.
     const appendOnly: AppendOnly | undefined = this.server.appendOnly
     return this.refusesWrites ? MISCONF : (appendOnly?.refusal ?? null)

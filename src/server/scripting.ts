@@ -12,6 +12,7 @@ import type { FunctionStore } from '../persistence/rdb/functions.ts'
 import {
   BUSY_FUNCTION,
   BUSY_SCRIPT,
+  type ErrorReply,
   NOT_BUSY,
   OUT_OF_MEMORY,
   OUT_OF_MEMORY_SCRIPT,
@@ -43,7 +44,9 @@ export interface RunningScript {
 /** Commands with none of these flags may be run by any script. */
 const CHECKED = Flag.NOSCRIPT | Flag.WRITE | Flag.DENYOOM | Flag.MAY_REPLICATE
 
-const TEXT_OF_OOM = latin1(OUT_OF_MEMORY.bytes, 0, OUT_OF_MEMORY.bytes.length - 2)
+/** An error as a script finds it. */
+const textOf = ({ bytes }: ErrorReply): string => latin1(bytes, 0, bytes.length - 2)
+
 
 export class Scripting implements ScriptHost, FunctionStore {
   readonly call: Call
@@ -121,7 +124,9 @@ export class Scripting implements ScriptHost, FunctionStore {
   private mayStart(call: Call, flags: number, readOnly: boolean): boolean {
     if ((flags & ScriptFlag.UNDECLARED) !== 0) return true
     const writes = (flags & ScriptFlag.NO_WRITES) === 0
-    if (writes && readOnly) call.reply.error(READ_ONLY_SCRIPT)
+    const { refusal } = this.server.persistence.background
+    if (writes && refusal !== null) call.reply.error(refusal)
+    else if (writes && readOnly) call.reply.error(READ_ONLY_SCRIPT)
     else if (writes && (flags & ScriptFlag.ALLOW_OOM) === 0 && this.server.eviction.exhausted) {
       call.reply.error((call.session.gates & Gate.MULTI) === 0 ? OUT_OF_MEMORY : OUT_OF_MEMORY_SCRIPT)
     } else return true
@@ -164,7 +169,11 @@ export class Scripting implements ScriptHost, FunctionStore {
       return 'Write commands are not allowed from read-only scripts.'
     }
     const mayGrow = (flags & Flag.DENYOOM) !== 0 && !this.allowsOom && !running.wrote
-    if (mayGrow && this.server.eviction.exhausted) return TEXT_OF_OOM
+    if ((flags & Flag.WRITE) !== 0 && !running.wrote) {
+      const { refusal } = this.server.persistence.background
+      if (refusal !== null) return textOf(refusal)
+    }
+    if (mayGrow && this.server.eviction.exhausted) return textOf(OUT_OF_MEMORY)
     if ((flags & Flag.WRITE) !== 0) running.wrote = true
     return null
   }

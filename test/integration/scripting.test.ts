@@ -208,3 +208,47 @@ test('functions are in the RDB file, and come back', async () => {
   expect(await ask(client, 'FCALL', 'saved', '0')).toBe('$4\r\nhere\r\n')
   expect(await ask(client, 'DEBUG', 'RELOAD', 'NOFLUSH', 'MERGE')).toBe(OK)
 })
+
+describe('a script that declares itself', () => {
+  test('runs while writes are paused if it does not write', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(client, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    expect(await ask(client, 'EVAL', '#!lua flags=no-writes\nreturn 1', '0')).toBe(':1\r\n')
+    expect(await ask(client, 'EVAL_RO', 'return 2', '0')).toBe(':2\r\n')
+    const paused = [ask(client, 'EVAL', 'return 3', '0'), ask(other, 'EVAL', '#!lua\nreturn 4', '0')]
+    expect(await Promise.race([...paused, sleep(100)])).toBe(undefined)
+    await ask(await connect(server()), 'CLIENT', 'UNPAUSE')
+    expect(await Promise.all(paused)).toEqual([':3\r\n', ':4\r\n'])
+  })
+
+  test('runs when memory is used up if it says so; what others write then is refused', async () => {
+    const client = await connect(server())
+    await ask(client, 'SET', 'x', 'y')
+    await ask(client, 'CONFIG', 'SET', 'maxmemory', '1')
+    const oom = "-OOM command not allowed when used memory > 'maxmemory'."
+    expect(await ask(client, 'EVAL', "return redis.call('set', 'x', '1')", '0')).toContain(oom)
+    expect(await ask(client, 'EVAL', "return redis.call('get', 'x')", '0')).toBe('$1\r\ny\r\n')
+    expect(await ask(client, 'EVAL', "redis.call('del', 'x') return redis.call('set', 'x', '2')", '0')).toBe(OK)
+    expect(await ask(client, 'EVAL', '#!lua\nreturn 1', '0')).toBe(`${oom}\r\n`)
+    expect(await ask(client, 'EVAL', '#!lua flags=no-writes\nreturn 1', '0')).toBe(':1\r\n')
+    const allowed = "#!lua flags=allow-oom\nreturn redis.call('set', 'x', '3')"
+    expect(await ask(client, 'EVAL', allowed, '0')).toBe(OK)
+    await ask(client, 'CONFIG', 'SET', 'maxmemory', '0')
+  })
+})
+
+test('what scripts do is in the append-only file, whole or not at all, and functions too', async () => {
+  const writer = await startCinnabar({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  onTestFinished(() => writer.stop())
+  const client = await writer.connect()
+  await ask(client, 'FUNCTION', 'LOAD', "#!lua name=f\nredis.register_function('f', function() return 'here' end)")
+  await ask(client, 'EVAL', "redis.call('set', 'a', 1) redis.call('incr', 'a') return redis.call('get', 'a')", '0')
+  await ask(client, 'EVAL', "redis.call('set', 'b', 1) error('after')", '0')
+  await ask(client, 'EVAL', "return redis.call('get', 'a')", '0')
+  await client.close()
+  await writer.restart()
+  const again = await writer.connect()
+  expect(await ask(again, 'MGET', 'a', 'b')).toBe('*2\r\n$1\r\n2\r\n$1\r\n1\r\n')
+  expect(await ask(again, 'FCALL', 'f', '0')).toBe('$4\r\nhere\r\n')
+  await again.close()
+})
