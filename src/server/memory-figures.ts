@@ -44,7 +44,7 @@ export function memoryFigures(server: Server): MemoryFigures {
   const used = vitals.usedBytes
   const peak = vitals.peakBytes
   const databases: DatabaseFigures[] = []
-  let overhead = memory.overheadBytes + vitals.trafficBytes
+  let overhead = memory.overheadBytes + vitals.trafficBytes + vitals.scriptingBytes
   let keys = 0
   for (const db of keyspace.databases) {
     const { id, size, tableBytes, expiryBytes } = db

@@ -6,6 +6,7 @@
  * nothing. What they change is told like what any command changes (commands/effects.ts); EVAL itself is not. */
 import { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
+import { ServerGate } from '../commands/dispatcher.ts'
 import { Gate, Session, SessionFlag } from '../commands/session.ts'
 import { latin1 } from '../lib/bytes.ts'
 import type { FunctionStore } from '../persistence/rdb/functions.ts'
@@ -65,6 +66,8 @@ export class Scripting implements ScriptHost, FunctionStore {
   private inSeries = false
   private thresholdMs = 0
   private level = 2
+  /** Bits of Propagate. */
+  private propagation: number = Propagate.ALL
   private readonly busy: Busy
 
   constructor(server: Server) {
@@ -82,6 +85,12 @@ export class Scripting implements ScriptHost, FunctionStore {
       this.level = LEVELS.indexOf(config.choice('loglevel'))
       if (this.level < 0) this.level = LEVELS.length
     })
+  }
+
+  /** All bytes that scripts and libraries take. */
+  get usedBytes(): number {
+    const { engine } = this
+    return engine.scriptBytes + engine.functionBytes + this.cacheBytes
   }
 
   /** Bytes of scripts and libraries outside of Lua. */
@@ -107,6 +116,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     this.allowsOom = declared && (flags & ScriptFlag.ALLOW_OOM) !== 0
     session.dbIndex = call.session.dbIndex
     session.version = 2
+    this.propagation = Propagate.ALL
     session.user = call.session.user
     this.call.db = call.db
     this.call.reply.version = 2
@@ -156,9 +166,24 @@ export class Scripting implements ScriptHost, FunctionStore {
       const problem = this.check(command)
       if (problem !== null) return this.refuse(command, problem)
     }
-    if (this.inSeries) dispatcher.runInSeries(call, command)
+    if ((this.propagation & Propagate.AOF) === 0) this.runUntold(command)
+    else if (this.inSeries) dispatcher.runInSeries(call, command)
     else dispatcher.runNested(call, command)
     return null
+  }
+
+  /** Runs a command whose effects the script wants told to nobody (redis.set_repl). */
+  private runUntold(command: Command): void {
+    const { dispatcher } = this.server
+    const { effects } = dispatcher
+    const { listening } = effects
+    const told = dispatcher.gates & ServerGate.PROPAGATED
+    effects.listening = false
+    dispatcher.gates &= ~ServerGate.PROPAGATED
+    dispatcher.runNested(this.call, command)
+    dispatcher.gates |= told
+    effects.listening = listening
+    if (listening) effects.suppress() // EVAL itself is not told either
   }
 
   private check(command: Command): string | null {
@@ -201,8 +226,7 @@ export class Scripting implements ScriptHost, FunctionStore {
   }
 
   setPropagation(flags: number): void {
-    void flags
-    void Propagate
+    this.propagation = flags
   }
 
   get logLevel(): number {

@@ -8,6 +8,7 @@ import { bufferBytes, trimBuffers } from '../protocol/reply-buffer.ts'
 import { ClientBuffers } from './client-buffers.ts'
 import { EventLoop } from './event-loop.ts'
 import { Rates } from './rates.ts'
+import type { Scripting } from './scripting.ts'
 import { type Server, ServerStats } from './server.ts'
 
 export class Vitals {
@@ -30,7 +31,14 @@ export class Vitals {
    *  little about either. */
   get usedBytes(): number {
     const { usedBytes, overheadBytes } = this.server.keyspace.memory
-    return usedBytes + overheadBytes + this.trafficBytes + this.watchedBytes
+    return usedBytes + overheadBytes + this.trafficBytes + this.watchedBytes + this.scriptingBytes
+  }
+
+  /** Bytes of Lua's objects, and of the texts of scripts and libraries. */
+  get scriptingBytes(): number {
+    // It is made after this.
+    const scripting: Scripting | undefined = this.server.scripting
+    return scripting === undefined ? 0 : scripting.usedBytes
   }
 
   /** Bytes of the tables of keys that clients watch, or have copies of. */

@@ -1,7 +1,10 @@
 /* Scripts as clients see them: what they may do, what is told of them, and what happens to those that run too long or
  * try to break out. */
-import { describe, expect, test } from 'vitest'
-import { sleep } from '../helpers/servers.ts'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { sleep, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, eventually, OK, useServer } from './support.ts'
 
 const server = useServer({ args: ['--enable-debug-command', 'yes'] })
@@ -238,16 +241,27 @@ describe('a script that declares itself', () => {
 })
 
 test('what scripts do is in the append-only file, whole or not at all, and functions too', async () => {
-  const writer = await startCinnabar({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
-  onTestFinished(() => writer.stop())
+  const dir = mkdtempSync(join(tmpdir(), 'cinnabar-scripting-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  const start = () => startCinnabar({ dir, args: ['--appendonly', 'yes'] })
+  const writer = await start()
   const client = await writer.connect()
   await ask(client, 'FUNCTION', 'LOAD', "#!lua name=f\nredis.register_function('f', function() return 'here' end)")
   await ask(client, 'EVAL', "redis.call('set', 'a', 1) redis.call('incr', 'a') return redis.call('get', 'a')", '0')
   await ask(client, 'EVAL', "redis.call('set', 'b', 1) error('after')", '0')
   await ask(client, 'EVAL', "return redis.call('get', 'a')", '0')
+  await ask(client, 'EVAL', "redis.set_repl(redis.REPL_NONE) return redis.call('set', 'here', 'only')", '0')
   await client.close()
-  await writer.restart()
-  const again = await writer.connect()
+  await writer.stop()
+  const [file] = readdirSync(join(dir, 'appendonlydir')).filter((name) => name.endsWith('.incr.aof'))
+  const text = readFileSync(join(dir, 'appendonlydir', file!), 'latin1')
+  const words = text.split('\r\n').filter((line) => /^[a-z]+$/i.test(line))
+  expect(words).toEqual(['SELECT', 'FUNCTION', 'LOAD', 'MULTI', 'set', 'a', 'incr', 'a', 'EXEC', 'set', 'b'])
+  const reader = await start()
+  onTestFinished(async () => {
+    await reader.stop()
+  })
+  const again = await reader.connect()
   expect(await ask(again, 'MGET', 'a', 'b')).toBe('*2\r\n$1\r\n2\r\n$1\r\n1\r\n')
   expect(await ask(again, 'FCALL', 'f', '0')).toBe('$4\r\nhere\r\n')
   await again.close()

@@ -52,8 +52,8 @@ function stats({ reply }: Call, server: Server): void {
     ['clients.normal', figures.clients],
     ['cluster.links', 0],
     ['aof.buffer', 0],
-    ['lua.caches', 0],
-    ['functions.caches', 0],
+    ['lua.caches', server.scripting.scripts.memoryBytes],
+    ['functions.caches', server.scripting.libraries.memoryBytes],
   ])
   for (const { id, tableBytes, expiryBytes } of figures.databases) {
     reply.bulkString(`db.${id}`)
