@@ -48,7 +48,6 @@ const CHECKED = Flag.NOSCRIPT | Flag.WRITE | Flag.DENYOOM | Flag.MAY_REPLICATE
 /** An error as a script finds it. */
 const textOf = ({ bytes }: ErrorReply): string => latin1(bytes, 0, bytes.length - 2)
 
-
 export class Scripting implements ScriptHost, FunctionStore {
   readonly call: Call
   readonly engine: ScriptEngine
