@@ -139,8 +139,8 @@ export class AofLoading {
       case ReplayEnd.MALFORMED:
         log.warn(
           `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ` +
-            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.faultOffset}; the file ` +
-            'was not changed.',
+            `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.faultOffset}; ` +
+            'the file was not changed.',
         )
         return Loaded.FAILED
       case ReplayEnd.CUT_TRANSACTION:

@@ -106,7 +106,8 @@ test.each([
 
 test('all files are read in their order, comments and unknown words in the manifest passed over', async () => {
   const manifest =
-    '#\nfile "b ase.aof" seq 1 type b extra word\nfile old.aof seq 1 type h\nfile x.aof seq 2 type i\nfile y.aof seq 5 type i\n'
+    '#\nfile "b ase.aof" seq 1 type b extra word\nfile old.aof seq 1 type h\n' +
+    'file x.aof seq 2 type i\nfile y.aof seq 5 type i\n'
   const dir = directoryWith(manifest, {
     'appendonlydir/b ase.aof': Buffer.concat([encode('RPUSH', 'l', 'a'), encode('SELECT', '1')]),
     'appendonlydir/old.aof': encode('RPUSH', 'l', 'never'),
