@@ -618,6 +618,7 @@ export class Connection {
   private forget(): void {
     if (this.closed) return
     this.closed = true
+    this.session.flags |= SessionFlag.CLOSE_NOW // what else of a pipeline has come is not executed
     this.input = null
     this.output.clear()
     this.measure()
