@@ -238,17 +238,11 @@ export class Memory {
     return target
   }
 
-  /** Forgets every block at once: every ref, position and view is dead. All chunks are to be given back, with
+  /** Forgets every block at once: every ref, position and view is dead. Of several chunks all are to be given back, with
    *  `discard`; the first is another one from now on, which takes nothing until it is written to. */
   reset(): void {
-    for (let chunk = 0; chunk < this.bytes.length; chunk++) {
-      if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
-    }
-    const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
-    this.words.length = 1
-    this.bytes.length = 1
-    this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
-    this.bytes[0] = new Uint8Array(buffer, LINE_PAD, CHUNK_BYTES)
+    // A small arena is its first chunk, which is wanted again at once.
+    if (this.bytes.length > 1) this.discardAll()
     this.chunkFreePages.length = 0
     this.chunkRun.length = 0
     this.pageKind = new Uint8Array(0)
@@ -266,6 +260,17 @@ export class Memory {
     this.emptying.fill(0)
     this.emptyingCount = 0
     this.describeChunk(0)
+  }
+
+  private discardAll(): void {
+    for (let chunk = 0; chunk < this.bytes.length; chunk++) {
+      if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
+    }
+    const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
+    this.words.length = 1
+    this.bytes.length = 1
+    this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
+    this.bytes[0] = new Uint8Array(buffer, LINE_PAD, CHUNK_BYTES)
   }
 
   /** Gives one of a reset's chunks back to the operating system, which takes 2 ms; false when there is none. */
