@@ -2,7 +2,10 @@
  * error texts with their lines and sums included.
  *
  * REDIS_SERVER names another redis-server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Argument, RawClient } from '../helpers/raw-client.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 import { KNOWN, SCRIPTS } from './scripts.ts'
@@ -187,6 +190,26 @@ describe.skipIf(!redisAvailable())('scripts answer as redis-server does', () => 
       }
       expect(unlike).toEqual([])
     })
+  })
+
+  test('libraries go from one to the other in RDB files, and back', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'cinnabar-functions-'))
+    onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+    const more = LIBRARY.replaceAll('mylib', 'more').replaceAll(/'(\w+)'(?=[,}\n])/g, "'$1_more'")
+    for (const [starter, code] of [
+      [startCinnabar, LIBRARY],
+      [startRedis, more],
+      [startCinnabar, ''],
+    ] as const) {
+      const server = await starter({ dir })
+      const client = await server.connect()
+      if (code !== LIBRARY) expect(String(await client.command('FCALL', 'look', '1', 'k'))).toBe('$-1\r\n')
+      if (code === '') expect(String(await client.command('FCALL', 'fail_more', '0'))).toContain('@user_function:')
+      else expect(String(await client.command('FUNCTION', 'LOAD', code))).toMatch(/^\$/)
+      await client.command('SAVE')
+      await client.close()
+      await server.stop()
+    }
   })
 
   test('libraries go from one to the other by FUNCTION DUMP, and back', async () => {
