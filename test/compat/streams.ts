@@ -110,9 +110,11 @@ export class Stage {
   }
 
   private withoutIds(text: string): string {
-    if (/\r\nproto\r\n/.test(text)) return text.replace(/(\r\nid\r\n):\d+|(\r\nversion\r\n)\$\d+\r\n[\d.]+/g, '$1$2')
-    if (!/redir/i.test(text)) return text
-    return [...this.actors].reduce((rest, [name, { id }]) => rest.replaceAll(`:${id}\r\n`, `:<${name}>\r\n`), text)
+    let rest = text
+    if (/\r\nproto\r\n/.test(text)) rest = text.replace(/(\r\nid\r\n):\d+|(\r\nversion\r\n)\$\d+\r\n[\d.]+/g, '$1$2')
+    if (!/redir/i.test(text)) return rest
+    for (const [name, { id }] of this.actors) rest = rest.replaceAll(`:${id}\r\n`, `:<${name}>\r\n`)
+    return rest
   }
 
   async close(): Promise<void> {

@@ -86,6 +86,33 @@ describe('a transaction', () => {
     expect(await ask(other, 'GET', 'after')).toBe('$1\r\n1\r\n')
   })
 
+  test('fails when a watched key has run out of time and been taken away', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(other, 'FLUSHALL')
+    await ask(client, 'SET', 'k', '1', 'PX', '60')
+    await ask(client, 'WATCH', 'k')
+    await eventually(async () => (await ask(other, 'DBSIZE')) === ':0\r\n')
+    await ask(client, 'MULTI')
+    await ask(client, 'PING')
+    expect(await ask(client, 'EXEC')).toBe('*-1\r\n')
+  })
+
+  test('fails when a watched key has been evicted', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(other, 'FLUSHALL')
+    await ask(client, 'SET', 'k', '1', 'EX', '1000')
+    await ask(client, 'WATCH', 'k')
+    const used = /used_memory:(\d+)/.exec(body(await ask(other, 'INFO', 'memory')))![1]
+    await ask(other, 'CONFIG', 'SET', 'maxmemory-policy', 'volatile-random', 'maxmemory', String(Number(used) + 50_000))
+    await ask(other, 'SETRANGE', 'big', '300000', 'x')
+    await ask(other, 'GET', 'big')
+    expect(await ask(other, 'EXISTS', 'k')).toBe(':0\r\n')
+    await ask(other, 'CONFIG', 'SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction')
+    await ask(client, 'MULTI')
+    await ask(client, 'PING')
+    expect(await ask(client, 'EXEC')).toBe('*-1\r\n')
+  })
+
   test('that queues more than the query buffer may hold closes the connection, and nothing of it runs', async () => {
     const [client, other] = [await connect(server()), await connect(server())]
     await ask(other, 'CONFIG', 'SET', 'client-query-buffer-limit', '1mb')
