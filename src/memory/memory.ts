@@ -238,8 +238,8 @@ export class Memory {
     return target
   }
 
-  /** Forgets every block at once: every ref, position and view is dead. Of several chunks all are to be given back, with
-   *  `discard`; the first is another one from now on, which takes nothing until it is written to. */
+  /** Forgets every block at once: every ref, position and view is dead. Of several chunks all are to be given back,
+   *  with `discard`; the first is another one from now on, which takes nothing until it is written to. */
   reset(): void {
     // A small arena is its first chunk, which is wanted again at once.
     if (this.bytes.length > 1) this.discardAll()
