@@ -18,6 +18,9 @@ import type { RdbWriter } from './writer.ts'
 
 const RDB_TYPES = [RDB_LIST, RDB_LIST_ZIPLIST, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2]
 
+/** Instead of a node's kind. */
+const NOT_READ = -1
+
 export function listValues(keyspace: Keyspace): ValueFormat {
   const { entries, memory, lists } = keyspace
   const { listpacks, quicklist } = lists
@@ -40,10 +43,32 @@ export function listValues(keyspace: Keyspace): ValueFormat {
   }
 
   function load(type: number, reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const count = type === RDB_LIST_ZIPLIST ? 0 : builder.readCount(reader)
+    const kind = type === RDB_LIST_QUICKLIST_2 && count === 1 ? builder.readKind(reader) : NOT_READ
+    return kind === NodeKind.PACKED ? loadOne(reader, key, expiry) : loadNodes(type, count, kind, reader, key, expiry)
+  }
+
+  /** A list of one listpack: most are. */
+  function loadOne(reader: RdbReader, key: LoadedKey, expiry: Int64 | undefined): Ref {
+    const root = builder.readListpack(reader)
+    if (root === NONE) return NONE
+    const entry = lists.adopt(ListEncoding.LISTPACK, root, key.bytes, 0, key.len, expiry)
+    lists.settle(entry)
+    return entry
+  }
+
+  function loadNodes(
+    type: number,
+    count: number,
+    kind: number,
+    reader: RdbReader,
+    key: LoadedKey,
+    expiry: Int64 | undefined,
+  ): Ref {
     const root = quicklist.create()
     let entry: Ref = NONE
     try {
-      builder.fill(root, type, reader)
+      builder.fill(root, type, count, kind, reader)
       if (sequence.nodeCount(root) > 0) {
         entry = lists.adopt(ListEncoding.QUICKLIST, root, key.bytes, 0, key.len, expiry)
       }
@@ -80,15 +105,34 @@ class ListBuilder {
     this.quicklist = lists.quicklist
   }
 
-  /** Reads what stands behind the key into a quicklist. */
-  fill(root: Ref, type: number, reader: RdbReader): void {
-    if (type === RDB_LIST_ZIPLIST) return this.pushZiplist(root, reader)
+  /** Reads how many elements or nodes follow. */
+  readCount(reader: RdbReader): number {
     const count = reader.length()
     if (count > reader.remaining || count > LIST_COUNT_MAX) reader.refuse('A list of no possible size')
+    return count
+  }
+
+  readKind(reader: RdbReader): number {
+    const kind = reader.length()
+    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN)
+      reader.refuse(`Quicklist integrity check failed: a node of unknown kind ${kind}`)
+    return kind
+  }
+
+  /** Reads a listpack; NONE if it is empty. Allocates. */
+  readListpack(reader: RdbReader): Ref {
+    const count = this.packed.takeListpack(reader)
+    return count === 0 ? NONE : this.listpacks.fromBytes(reader.bytes, reader.pos, reader.len)
+  }
+
+  /** Reads what follows into a quicklist; the kind of the first node may have been read. */
+  fill(root: Ref, type: number, count: number, kind: number, reader: RdbReader): void {
+    if (type === RDB_LIST_ZIPLIST) return this.pushZiplist(root, reader)
+    if (kind !== NOT_READ) return this.appendNode(root, kind, reader)
     for (let left = count; left > 0; left--) {
       if (type === RDB_LIST) this.pushElement(root, reader)
       else if (type === RDB_LIST_QUICKLIST) this.appendZiplist(root, reader)
-      else this.appendNode(root, reader)
+      else this.appendNode(root, this.readKind(reader), reader)
     }
   }
 
@@ -98,10 +142,7 @@ class ListBuilder {
     this.quicklist.push(root, false, reader.bytes, reader.pos, reader.len)
   }
 
-  private appendNode(root: Ref, reader: RdbReader): void {
-    const kind = reader.length()
-    if (kind !== NodeKind.PACKED && kind !== NodeKind.PLAIN)
-      reader.refuse(`Quicklist integrity check failed: a node of unknown kind ${kind}`)
+  private appendNode(root: Ref, kind: number, reader: RdbReader): void {
     if (kind === NodeKind.PLAIN) return this.appendPlain(root, reader)
     const count = this.packed.takeListpack(reader)
     this.checkCount(root, count, reader)
