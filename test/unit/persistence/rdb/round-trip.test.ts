@@ -179,6 +179,7 @@ describe(`changed files (seed ${SEED})`, () => {
       expect(keyspace.memory.usedBytes, `case ${index}`).toBeLessThan(5e6)
       keyspace.verify()
       keyspace.flush()
+      while (keyspace.reclaim()) {} // gives the arena back
     }
     expect(loaded).toBeGreaterThan(CASES / 100)
     expect(loaded).toBeLessThan(CASES)
@@ -191,6 +192,7 @@ describe(`changed files (seed ${SEED})`, () => {
       const changed = mutate(original, random)
       if (Buffer.compare(changed, original) === 0) continue
       keyspace.flush()
+      while (keyspace.reclaim()) {} // gives the arena back
       const error = attempt(changed, keyspace)
       // What was added behind the end is not looked at.
       if (error === undefined) expect(changed.subarray(0, original.length), `case ${index}`).toEqual(original)
