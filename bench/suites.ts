@@ -3,6 +3,7 @@
  * Each test says how its data is brought into the same state on every server before every run. Keys and members are
  * those of redis-benchmark (`key:000000000042`, `element:000000000042`), so that what is filled in here is what its
  * random numbers then hit. */
+import { blockedSuite } from './blocked.ts'
 import { collectionsSuite } from './collections.ts'
 import { decoderSuite } from './decoder.ts'
 import { evictionSuite } from './eviction.ts'
@@ -75,6 +76,7 @@ export const SUITES: readonly Suite[] = [
   scriptingSuite,
   pubsubSuite,
   persistenceSuite,
+  blockedSuite,
 ]
 
 function values(
