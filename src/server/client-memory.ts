@@ -18,9 +18,12 @@ export const CONNECTION_SIZE = 6000
 /** With less there would be no talking to the server. */
 const LIMIT_MIN = 128 * 1024
 
-/** Bytes that a transaction and the watched keys take. */
-export function sessionSize({ queue, watcher }: Session): number {
-  return (queue?.capacity ?? 0) + (watcher?.memoryBytes ?? 0)
+/** About what a prefix of client-side caching takes. */
+const PREFIX_SIZE = 64
+
+/** Bytes that a transaction, the watched keys and what is tracked take. */
+export function sessionSize({ queue, watcher, tracking }: Session): number {
+  return (queue?.capacity ?? 0) + (watcher?.memoryBytes ?? 0) + (tracking?.prefixes.length ?? 0) * PREFIX_SIZE
 }
 
 export class ClientMemory {

@@ -134,6 +134,7 @@ export class Connection {
     clientMemory.buffered += (this.closed ? 0 : buffered) - this.buffered
     this.memory = bytes
     this.buffered = this.closed ? 0 : buffered
+    this.server.eviction.clientsChanged()
   }
 
   /** The kernel has taken all that it was given. */
@@ -145,8 +146,9 @@ export class Connection {
 
   /** Whether there is, or was, more to measure than the connection itself. */
   private get isLarge(): boolean {
-    const { watcher, queue, channelCount, patternCount, shardChannelCount } = this.session
-    if (this.input !== null || this.memory !== CONNECTION_SIZE || watcher !== null || queue !== null) return true
+    const { watcher, queue, tracking, channelCount, patternCount, shardChannelCount } = this.session
+    if (this.input !== null || this.memory !== CONNECTION_SIZE) return true
+    if (watcher !== null || queue !== null || tracking !== null) return true
     return channelCount + patternCount + shardChannelCount > 0
   }
 

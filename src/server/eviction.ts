@@ -76,6 +76,11 @@ export class Eviction {
     return this.maxBytes - (this.server.vitals.usedBytes - memory.usedBytes)
   }
 
+  /** The clients have come to take more or less. */
+  clientsChanged(): void {
+    if (this.maxBytes > 0) this.arm()
+  }
+
   /** Sets the tripwire anew: what is not of the arena has changed, or the limit. */
   arm(): void {
     const { memory } = this.server.keyspace
