@@ -5,6 +5,7 @@
  * child, which Redis has, still takes one from its own clients and their generator where there are two. Redis's
  * memory is what its child had to copy (rdb_last_cow_size), ours what the process grew by. Processor time is
  * the server's own: it leaves out what a child of Redis's takes. */
+import { measureAppendOnly } from './append-only.ts'
 import { removeDirectory, temporaryDirectory } from './children.ts'
 import { Connection, fillKeys } from './load.ts'
 import { runRedisBenchmark } from './redis-benchmark.ts'
@@ -183,11 +184,18 @@ function present(options: Options, keys: number, all: readonly Figures[]): Suite
 
 export const persistenceSuite: Suite = {
   name: 'persistence',
-  summary: 'background saves, idle and under load, and loading, of 5M keys',
+  summary: 'background saves of 5M keys, idle and under load; loading; the append-only file',
   async run(options) {
     const keys = options.keys ?? (options.quick ? QUICK_KEYS : KEYS)
     const figures: Figures[] = []
     for (const spec of options.specs) figures.push(await measureServer(spec, keys, options))
-    return present(options, keys, figures)
+    const own = present(options, keys, figures)
+    const appendOnly = await measureAppendOnly(options)
+    return {
+      ...own,
+      tables: [...own.tables, ...appendOnly.tables],
+      bars: [...own.bars, ...appendOnly.bars],
+      data: { keys, servers: figures, appendOnly: appendOnly.data },
+    }
   },
 }

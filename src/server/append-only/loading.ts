@@ -136,6 +136,11 @@ export class AofLoading {
           `Unknown command '${replay.unknown}' reading the append only file ${name}, after offset ${replay.validTo}`,
         )
         return Loaded.FAILED
+      case ReplayEnd.ERROR:
+        log.warn(
+          `A command of the append only file ${name} failed, after offset ${replay.validTo}; it was not changed.`,
+        )
+        return Loaded.FAILED
       case ReplayEnd.MALFORMED:
         log.warn(
           `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ` +

@@ -24,6 +24,8 @@ export const ReplayEnd = {
   /** There is something else than a command. */
   MALFORMED: 3,
   UNKNOWN_COMMAND: 4,
+  /** A command answered with an error, and propagation-error-behavior is `panic`. */
+  ERROR: 5,
 } as const
 export type ReplayEnd = (typeof ReplayEnd)[keyof typeof ReplayEnd]
 
@@ -135,7 +137,7 @@ export class Replay {
       if (command === undefined) return this.stop(ReplayEnd.UNKNOWN_COMMAND)
       call.command = command
       command.run(call)
-      if (call.reply.length > 0) this.dropReply(command)
+      if (call.reply.length > 0 && !this.dropReply(command)) return this.stop(ReplayEnd.ERROR)
       if (this.transactionEnd < 0) this.validTo = reader.offsetOf(batch.endOf(index))
     }
     return true
@@ -154,15 +156,18 @@ export class Replay {
     return undefined
   }
 
-  /** Nobody gets the reply; but an error says that the file and the data do not fit together. */
-  private dropReply(command: Command): void {
+  /** Nobody gets the reply; but an error says that the file and the data do not fit together. False if that is the
+   *  end. */
+  private dropReply(command: Command): boolean {
     const { reply } = this.call
-    if (reply.errors > 0 && this.errorsLogged < ERRORS_LOGGED_MAX) {
+    const failed = reply.errors > 0
+    if (failed && this.errorsLogged < ERRORS_LOGGED_MAX) {
       this.errorsLogged++
       const text = Buffer.from(reply.lastError!.bytes).toString('latin1').trim()
       this.server.log.warn(`Replaying '${command.fullName}' from the append-only file gave an error: ${toText(text)}`)
     }
     reply.errors = 0
     reply.drop()
+    return !failed || this.server.config.choice('propagation-error-behavior') !== 'panic'
   }
 }

@@ -186,3 +186,16 @@ test('what was done to a key while it was there is done again, though its time h
   expect(ask('EXISTS', 'a', 'b')).toBe(':0\r\n')
   expect(ask('GET', 'c')).toBe('$1\r\n2\r\n')
 })
+
+test('an error of a command is logged, and with propagation-error-behavior panic the end', async () => {
+  const content = Buffer.concat([encode('SET', 'a', 'text'), encode('INCR', 'a'), encode('SET', 'b', '1')])
+  const ignoring = await start(directoryWith(ONE, { [INCREMENTAL]: content }))
+  expect(ignoring.restored).toBe(true)
+  expect(ignoring.ask('GET', 'b')).toBe('$1\r\n1\r\n')
+  expect(ignoring.log.text).toContain("Replaying 'incr' from the append-only file gave an error: -ERR value is not an")
+  const panicking = await start(directoryWith(ONE, { [INCREMENTAL]: content }), {
+    'propagation-error-behavior': 'panic',
+  })
+  expect(panicking.restored).toBe(false)
+  expect(panicking.log.text).toContain('A command of the append only file appendonly.aof.1.incr.aof failed')
+})
