@@ -111,26 +111,33 @@ function open(server: Server, received: (bytes: number) => void): Promise<Socket
   })
 }
 
-/** A connection whose input is counted; `until` resolves when so many bytes have come. */
+/** Bytes that have come, on all connections of subscribers together. */
 class Counter {
   bytes = 0
-  private wanted = Number.POSITIVE_INFINITY
-  private resolve: (() => void) | null = null
+  private next = Number.POSITIVE_INFINITY
+  private waiting: { bytes: number; then: () => void }[] = []
 
   readonly add = (bytes: number): void => {
     this.bytes += bytes
-    if (this.bytes >= this.wanted) this.resolve?.()
+    if (this.bytes >= this.next) this.wake()
+  }
+
+  /** Calls back when so many bytes have come in all. */
+  whenReceived(bytes: number, then: () => void): void {
+    this.waiting.push({ bytes, then })
+    this.next = Math.min(this.next, bytes)
+    if (this.bytes >= this.next) this.wake()
   }
 
   until(bytes: number): Promise<void> {
-    if (this.bytes >= bytes) return Promise.resolve()
-    this.wanted = bytes
-    return new Promise((resolve) => {
-      this.resolve = () => {
-        this.wanted = Number.POSITIVE_INFINITY
-        resolve()
-      }
-    })
+    return new Promise((resolve) => this.whenReceived(bytes, resolve))
+  }
+
+  private wake(): void {
+    const due = this.waiting.filter(({ bytes }) => bytes <= this.bytes)
+    this.waiting = this.waiting.filter(({ bytes }) => bytes > this.bytes)
+    this.next = Math.min(Number.POSITIVE_INFINITY, ...this.waiting.map(({ bytes }) => bytes))
+    for (const { then } of due) then()
   }
 }
 
@@ -151,27 +158,69 @@ async function subscribeAll(server: Server, test: Test, counter: Counter): Promi
   return sockets
 }
 
+/** What the publishers of a run have in common. */
+interface Flow {
+  readonly counter: Counter
+  readonly perMessage: number
+  readonly request: Buffer
+  readonly pipeline: number
+  readonly answerLen: number
+  published: number
+  stopping: boolean
+}
+
+/** A connection that keeps one write on its way, without a promise or a closure for each. */
+class Publisher {
+  private readonly flow: Flow
+  private socket: Socket | null = null
+  private missing = 0
+  private finish: (() => void) | null = null
+
+  constructor(flow: Flow) {
+    this.flow = flow
+  }
+
+  async run(server: Server): Promise<void> {
+    this.socket = await open(server, this.received)
+    await new Promise<void>((resolve) => {
+      this.finish = resolve
+      this.publish()
+    })
+    this.socket.destroy()
+  }
+
+  private readonly received = (bytes: number): void => {
+    this.missing -= bytes
+    if (this.missing > 0) return
+    const { flow } = this
+    if (flow.stopping) this.finish?.()
+    else if (flow.published * flow.perMessage - flow.counter.bytes <= WINDOW) this.publish()
+    else flow.counter.whenReceived(flow.published * flow.perMessage, () => this.publish())
+  }
+
+  private publish(): void {
+    const { flow } = this
+    flow.published += flow.pipeline
+    this.missing = flow.answerLen
+    this.socket!.write(flow.request)
+  }
+}
+
 /** Publishes for a while; returns how many messages were published. */
 async function publish(server: Server, test: Test, counter: Counter, seconds: number): Promise<number> {
-  const perMessage = sum(test.delivery.map((text) => text.length))
-  const request = Buffer.from(encode(['PUBLISH', CHANNEL, PAYLOAD]).repeat(test.pipeline))
-  const answer = `:${test.delivery.length}\r\n`.length * test.pipeline
-  let published = 0
-  const endMs = performance.now() + seconds * 1000
-  const run = async (): Promise<void> => {
-    const replies = new Counter()
-    const socket = await open(server, replies.add)
-    for (let expected = answer; performance.now() < endMs; expected += answer) {
-      if (published * perMessage - counter.bytes > WINDOW) await counter.until(published * perMessage)
-      published += test.pipeline
-      socket.write(request)
-      await replies.until(expected)
-    }
-    socket.destroy()
+  const flow: Flow = {
+    counter,
+    perMessage: sum(test.delivery.map((text) => text.length)),
+    request: Buffer.from(encode(['PUBLISH', CHANNEL, PAYLOAD]).repeat(test.pipeline)),
+    pipeline: test.pipeline,
+    answerLen: `:${test.delivery.length}\r\n`.length * test.pipeline,
+    published: 0,
+    stopping: false,
   }
-  await Promise.all(Array.from({ length: test.publishers }, run))
-  await counter.until(published * perMessage)
-  return published
+  setTimeout(() => (flow.stopping = true), seconds * 1000)
+  await Promise.all(Array.from({ length: test.publishers }, () => new Publisher(flow).run(server)))
+  await counter.until(flow.published * flow.perMessage)
+  return flow.published
 }
 
 async function measureOnce(server: Server, test: Test, seconds: number): Promise<Sample> {
