@@ -14,6 +14,7 @@ import { type ErrorReply, MISCONF } from '../protocol/errors.ts'
 import type { AppendOnly } from './append-only/append-only.ts'
 import type { Persistence } from './persistence.ts'
 import type { Server } from './server.ts'
+import type { SnapshotUser } from './snapshots.ts'
 import { unixTime } from './unix-time.ts'
 
 /** After a failure the save points wait so long, in seconds. */
@@ -23,6 +24,8 @@ export class BackgroundSave {
   private readonly server: Server
   private readonly persistence: Persistence
   private file: BackgroundFile | null = null
+  /** What the snapshot is shown to. */
+  private user: SnapshotUser | null = null
   /** Saves begun so far, which name the temporary files. */
   private count = 0
   /** The changes that the save under way has in it. */
@@ -78,7 +81,7 @@ export class BackgroundSave {
     this.startedAt = unixTime()
     file.onRoom = () => snapshots.resume()
     log.info(`Background saving started by pid ${process.pid}`)
-    snapshots.begin({
+    this.user = {
       sink: image,
       isFull: () => {
         this.heldMax = Math.max(this.heldMax, snapshots.heldBytes)
@@ -89,7 +92,8 @@ export class BackgroundSave {
       shown: () => {
         if (!this.spoiled(image)) file.finish()
       },
-    })
+    }
+    snapshots.begin(this.user)
     return true
   }
 
@@ -109,6 +113,7 @@ export class BackgroundSave {
     if (image.failure === null) return false
     setImmediate(() => {
       if (this.file === null) return
+      this.lastSeconds = this.currentSeconds
       this.stop()
       this.failed(`The data cannot be saved. ${image.failure?.message}`)
     })
@@ -118,15 +123,15 @@ export class BackgroundSave {
   private ended(name: string, failure: FileFailure | undefined): void {
     const { server, persistence } = this
     const { keyspace, log, snapshots } = server
+    this.lastSeconds = this.currentSeconds
     this.file = null
     if (failure !== undefined) {
-      snapshots.giveUp()
+      snapshots.giveUp(this.user)
       return this.failed(persistence.describe(failure, name))
     }
-    this.lastSeconds = unixTime() - this.startedAt
     log.info('DB saved on disk')
     log.info('Background saving terminated with success')
-    keyspace.dirty -= this.dirtyBefore
+    keyspace.dirty = Math.max(0, keyspace.dirty - this.dirtyBefore)
     persistence.lastSave = unixTime()
     this.succeeded()
   }
@@ -135,7 +140,6 @@ export class BackgroundSave {
     const { log } = this.server
     log.warn(reason)
     log.warn('Background saving error')
-    if (this.startedAt !== 0) this.lastSeconds = unixTime() - this.startedAt
     this.ok = false
     this.judge()
   }
@@ -149,15 +153,15 @@ export class BackgroundSave {
   /** Gives up the save under way, if there is one. */
   kill(): void {
     if (this.file === null) return
+    this.lastSeconds = this.currentSeconds
     this.stop()
-    this.lastSeconds = unixTime() - this.startedAt
     this.server.log.warn('Background saving terminated by signal 10')
   }
 
   private stop(): void {
     this.file?.giveUp()
     this.file = null
-    this.server.snapshots.giveUp()
+    this.server.snapshots.giveUp(this.user)
   }
 
   /** Whether enough time has passed since a save that failed. */

@@ -22,7 +22,6 @@ export class Snapshots {
   private user: SnapshotUser | null = null
   private pausedUntil = 0
   private timer: NodeJS.Timeout | undefined
-  private readonly waiters: (() => void)[] = []
 
   constructor(server: Server) {
     this.server = server
@@ -60,8 +59,9 @@ export class Snapshots {
     this.server.background.share(() => this.step())
   }
 
-  /** The user does not want to see the rest. */
-  giveUp(): void {
+  /** The user does not want to see the rest. He may have seen all, and another one's may be under way. */
+  giveUp(user: SnapshotUser | null): void {
+    if (user === null || this.user !== user) return
     this.user = null
     this.pausedUntil = 0
     clearTimeout(this.timer)
@@ -73,12 +73,6 @@ export class Snapshots {
   /** There is room for what comes next. */
   resume(): void {
     this.server.background.wake()
-  }
-
-  /** Calls back, once, when another snapshot can begin. */
-  whenFree(callback: () => void): void {
-    if (this.busy) this.waiters.push(callback)
-    else callback()
   }
 
   private step(): boolean {
@@ -111,7 +105,6 @@ export class Snapshots {
     this.snapshot = null
     this.user = null
     this.server.background.share(null)
-    for (const waiter of this.waiters.splice(0)) waiter()
     return false
   }
 

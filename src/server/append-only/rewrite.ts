@@ -15,6 +15,7 @@ import type { RdbError } from '../../persistence/rdb/reader.ts'
 import type { ImageSink } from '../../persistence/snapshot.ts'
 import { errorText, toText } from '../config/text.ts'
 import type { Server } from '../server.ts'
+import type { SnapshotUser } from '../snapshots.ts'
 import { unixTime } from '../unix-time.ts'
 import type { AppendOnly } from './append-only.ts'
 import { Persisted } from './directory.ts'
@@ -38,6 +39,8 @@ export class AofRewrite {
   count = 0
   failures = 0
   private file: BackgroundFile | null = null
+  /** What the snapshot is shown to. */
+  private user: SnapshotUser | null = null
   private startedAt = 0
   /** Whether the base file being written is an RDB file. */
   private isRdb = true
@@ -87,14 +90,15 @@ export class AofRewrite {
     const image = this.imageFor(file)
     file.onRoom = () => snapshots.resume()
     log.info(`Background append only file rewriting started by pid ${process.pid}`)
-    snapshots.begin({
+    this.user = {
       sink: image,
       isFull: () => file.isFull || this.spoiled(image),
       keyDelayUs: config.number('rdb-key-save-delay'),
       shown: () => {
         if (!this.spoiled(image)) file.finish()
       },
-    })
+    }
+    snapshots.begin(this.user)
     return true
   }
 
@@ -131,7 +135,7 @@ export class AofRewrite {
       if (this.file === null) return
       this.server.log.warn(`The data cannot be rewritten. ${image.failure?.message}`)
       this.file.giveUp()
-      this.server.snapshots.giveUp()
+      this.server.snapshots.giveUp(this.user)
       this.end(false)
     })
     return true
@@ -142,7 +146,7 @@ export class AofRewrite {
     const { log, snapshots } = this.server
     const { directory } = this.owner
     if (failure !== undefined) {
-      snapshots.giveUp()
+      snapshots.giveUp(this.user)
       log.warn(`Write error writing append only file on disk(${failure.step}): ${errorText(failure.error)}`)
       if (failure.step === 'fsync directory') directory.unlink(baseName)
       return this.end(false)
@@ -204,7 +208,7 @@ export class AofRewrite {
     log.info(`Killing running AOF rewrite child: ${process.pid}`)
     this.file.giveUp()
     this.file = null
-    snapshots.giveUp()
+    snapshots.giveUp(this.user)
   }
 
   /** Begins what is due. */
