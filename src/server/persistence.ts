@@ -236,8 +236,7 @@ export class Persistence {
    *  ends; undefined after logging what is wrong with it. */
   *loadPreamble(source: Source, file: string): Steps<number | undefined> {
     const { config, keyspace, log } = this.server
-    const checksum = config.bool('rdbchecksum')
-    const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
+    const { checksum, reader } = this.readerOf(source)
     const keyDelay = config.number('key-load-delay')
     const { functions } = this
     const options = { log, checksum, replace: false, keyDelay, functions }
@@ -259,11 +258,17 @@ export class Persistence {
     return reader.offset
   }
 
-  private *loadFrom(source: FileSource, replace: boolean): Steps<boolean> {
-    const { config, keyspace, log } = this.server
-    const checksum = config.bool('rdbchecksum') && !this.server.payloads.skipChecksum
+  private readerOf(source: Source): { checksum: boolean; reader: RdbReader } {
+    const { config, payloads } = this.server
+    const checksum = config.bool('rdbchecksum') && !payloads.skipChecksum
     const reader = new RdbReader(source, checksum, STRING_LEN_MAX)
     reader.thorough = config.choice('sanitize-dump-payload') === 'yes'
+    return { checksum, reader }
+  }
+
+  private *loadFrom(source: FileSource, replace: boolean): Steps<boolean> {
+    const { config, keyspace, log } = this.server
+    const { checksum, reader } = this.readerOf(source)
     const keyDelay = config.number('key-load-delay')
     const { functions } = this
     const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay, functions })
