@@ -93,6 +93,13 @@ export class WatchedKeys implements ChangeListener {
     return this.watchers.size
   }
 
+  /** Keys that are watched, by however many. */
+  get keyCount(): number {
+    let count = 0
+    for (const root of this.roots) if (root !== NONE) count += this.names!.nameCount(root as Ref)
+    return count
+  }
+
   /** Bytes of memory outside of the keyspace's. */
   get usedBytes(): number {
     return this.names === null ? 0 : this.names.memory.usedBytes

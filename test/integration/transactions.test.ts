@@ -14,6 +14,7 @@ describe('a transaction', () => {
     const { id } = await describeClient(client)
     expect(await describeClient(client)).toMatchObject({ flags: 'N', multi: '-1', 'multi-mem': '0' })
     await ask(client, 'WATCH', 'k')
+    expect(await ask(other, 'INFO', 'clients')).toMatch(/watching_clients:1\r\n.*total_watched_keys:1\r\n/s)
     await ask(client, 'MULTI')
     await ask(client, 'SET', 'k', 'x'.repeat(100_000))
     await ask(client, 'GET', 'k')
