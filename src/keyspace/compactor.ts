@@ -5,13 +5,13 @@
  *             | 90 % |      | 88 % |     |      |           nothing is allocated in these any more,
  *                                                           and what lies there is moved to the others
  *
- * Who holds a ref knows it: the databases' tables are walked, bucket by bucket, and with each entry what hangs at it
- * (value-compaction.ts). Large values are done piece by piece; the key is kept to find them again. The expiry indexes
- * are built anew elsewhere. What the walk does not meet (a type that cannot be moved, a value being freed) stays, and
- * its chunk with it.
+ * Who holds a ref knows it: the databases' tables are walked, bucket by bucket, with each entry what hangs at it
+ * (value-compaction.ts), and each database's expiry index. Large values are done piece by piece; the key is kept to
+ * find them again. What the walk does not meet (a type that cannot be moved, a value being freed) stays, and its chunk
+ * with it.
  *
- * No ref may be held across a step by anybody else: so there is no compaction while a snapshot is taken or anything is
- * freed in slices. */
+ * No ref may be held across a step by anybody else: so there is no compaction while a snapshot is taken. While anything
+ * is freed in slices, or keys past their time wait to be, it would move what is about to go. */
 import { copyBytes } from '../lib/bytes.ts'
 import { CHUNK_BYTES, NONE, type Ref } from '../memory/memory.ts'
 import { SCAN_END } from '../structures/table.ts'
@@ -72,7 +72,8 @@ export class Compactor implements EntryMover {
   }
 
   private get isPossible(): boolean {
-    return this.keyspace.snapshot === null && !this.keyspace.canReclaim
+    const { snapshot, canReclaim, databases } = this.keyspace
+    return snapshot === null && !canReclaim && !databases.some(({ index }) => index?.isBehind)
   }
 
   /** Does a little; false when nothing is left to do. */
@@ -103,10 +104,15 @@ export class Compactor implements EntryMover {
     }
     if (this.isPossible) this.choose()
     if (memory.emptyingChunks === 0) return this.stop()
-    this.dbIndex = 0
-    this.position = 0
+    this.dbIndex = -1
+    this.beginDatabase()
     this.phase = Phase.WALK
-    for (const db of this.keyspace.databases) db.rebuildIndex()
+  }
+
+  private beginDatabase(): void {
+    this.dbIndex++
+    this.position = 0
+    this.keyspace.databases[this.dbIndex]?.index?.beginCompaction()
   }
 
   /** The emptiest chunks are to be emptied, as many as fit into the others. */
@@ -130,10 +136,9 @@ export class Compactor implements EntryMover {
     const db = databases[this.dbIndex]
     // All that could be emptied has been: there is no need to go on.
     if (db === undefined || memory.emptyingChunks === 0) return this.stop()
+    if (db.index?.compact()) return
     this.position = db.compact(this.position, this)
-    if (this.position !== SCAN_END) return
-    this.position = 0
-    this.dbIndex++
+    if (this.position === SCAN_END) this.beginDatabase()
   }
 
   moveEntry(entry: Ref): Ref {

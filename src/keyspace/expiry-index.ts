@@ -27,6 +27,8 @@ const SLOT_MASK = SLOTS - 1
 const BEHIND_MAX = 65536
 /** Blocks that one call of `dismantle` frees. */
 const DISMANTLED_BLOCKS = 64
+/** Blocks and slots that one call of `compact` looks at. */
+const COMPACTED_BLOCKS = 64
 
 // Words of a block of records.
 const NEXT = 0
@@ -40,7 +42,7 @@ export class ExpiryIndex {
   /** Records in the wheel. */
   count = 0
   private blockCount = 0
-  private readonly heads: Ref
+  private heads: Ref
   /** The next tick to be taken. */
   private tick: number
   /** The records being visited: a chain detached from its slot, and the slot in it that comes next. */
@@ -50,6 +52,9 @@ export class ExpiryIndex {
   private walked: Ref = NONE
   private walkedAt = 0
   private walkedSlot = 0
+  /** Where `compact` is: a slot, and the block of it that was done last; NONE: none of it. */
+  private compactedSlot = LEVELS * SLOTS
+  private compactedTo: Ref = NONE
   /** Chains detached by the same tick, to be visited after `current`: at most one a level. */
   private readonly waiting: Ref[] = []
 
@@ -130,6 +135,7 @@ export class ExpiryIndex {
     if (chain === NONE) return
     memory.setWord(this.heads, slot, NONE)
     if (slot === this.walkedSlot) this.walked = NONE
+    if (slot === this.compactedSlot) this.compactedTo = NONE
     if (this.current === NONE) this.current = chain
     else this.waiting.push(chain)
   }
@@ -208,8 +214,38 @@ export class ExpiryIndex {
       memory.free(block)
       this.blockCount--
       this.walked = NONE
+      if (block === this.compactedTo) this.compactedTo = NONE
     } else return
     this.count--
+  }
+
+  /** Begins to move the blocks that must be moved (Memory.move): `compact` goes on. */
+  beginCompaction(): void {
+    this.heads = this.memory.move(this.heads)
+    this.compactedSlot = 0
+    this.compactedTo = NONE
+  }
+
+  /** Moves some blocks, if they must be moved; false when all have been looked at. What is about to be visited stays
+   *  where it is. Allocates. */
+  compact(): boolean {
+    const memory = this.memory
+    for (let left = COMPACTED_BLOCKS; left > 0; left--) {
+      if (this.compactedSlot === LEVELS * SLOTS) return false
+      const prev = this.compactedTo
+      const block = (prev === NONE ? memory.word(this.heads, this.compactedSlot) : memory.word(prev, NEXT)) as Ref
+      if (block === NONE) {
+        this.compactedSlot++
+        this.compactedTo = NONE
+        continue
+      }
+      const moved = memory.move(block)
+      if (prev === NONE) memory.setWord(this.heads, this.compactedSlot, moved)
+      else memory.setWord(prev, NEXT, moved)
+      if (block === this.walked) this.walked = moved
+      this.compactedTo = moved
+    }
+    return true
   }
 
   /** Bytes of the index's blocks. */

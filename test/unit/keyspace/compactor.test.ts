@@ -47,7 +47,7 @@ test('sparse chunks are emptied and given back, with values of all types in all 
   for (let round = 0; round < 240; round++) {
     const size = round % 50 === 0 ? 1000 : 20
     command('SET', `string:${round}`, 'x'.repeat(random.below(220_000)))
-    command('SET', `number:${round}`, String(round), 'EX', '1000')
+    command('SET', `number:${round}`, String(round), 'EX', String(1 + random.below(1e6)))
     command('RPUSH', `list:${round}`, ...many(size, (index) => [`element:${index}`]), long)
     command('SADD', `set:${round}`, ...many(size, (index) => [`member:${index}`]))
     command('SADD', `intset:${round}`, ...many(100, (index) => [String(index * 7)]))

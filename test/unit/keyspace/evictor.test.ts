@@ -155,7 +155,8 @@ test('a flushed or swapped database leaves no candidate behind', () => {
   keyspace.flush()
   set(keyspace, 'new')
   keyspace.swap(keyspace.databases[0]!, keyspace.databases[1]!)
-  expect(evictor.evictNext()).toBe(true)
-  expect(evictor.evictNext()).toBe(false)
+  let calls = 0
+  while (evictor.evictNext()) expect(++calls).toBeLessThan(10)
+  expect(keyspace.stats.evicted).toBe(2)
   keyspace.verify()
 })
