@@ -24,10 +24,7 @@ export class SharedBuffers {
   /** A buffer with room for `size` bytes from its `len` on; whoever writes them adds them to `len`. What was written
    *  before and has been taken by nobody may be written over. */
   begin(size: number): ReplyBuffer {
-    if (this.long !== null) {
-      dropBuffer(this.long)
-      this.long = null
-    }
+    this.end()
     if (size > GATHERED_MAX) {
       this.long = take(size)
       return this.long
@@ -41,6 +38,13 @@ export class SharedBuffers {
     }
     this.current = take(this.size)
     return this.current
+  }
+
+  /** Whoever is to have what was written last has it: a long message is theirs from now on. */
+  end(): void {
+    if (this.long === null) return
+    dropBuffer(this.long)
+    this.long = null
   }
 }
 

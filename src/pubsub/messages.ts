@@ -70,6 +70,11 @@ class Encoding {
     this.to = message.isLong ? bodyPos : message.writeBody(bytes, bodyPos)
     buffer.len = this.to
   }
+
+  end(): void {
+    this.buffer = null
+    this.buffers.end()
+  }
 }
 
 export class Messages {
@@ -110,6 +115,9 @@ export class Messages {
   }
 
   end(): void {
+    this.resp2.end()
+    this.resp3.end()
+    this.bodies.end()
     this.channelBytes = NOTHING
     this.payloadBytes = NOTHING
     this.body = null

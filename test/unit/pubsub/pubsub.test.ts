@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { fromLatin1 } from '../../../src/lib/bytes.ts'
+import { bufferBytes } from '../../../src/protocol/reply-buffer.ts'
 import { PubSub } from '../../../src/pubsub/pubsub.ts'
 import type { Subscriber } from '../../../src/pubsub/topic.ts'
 
@@ -68,4 +69,14 @@ test('all subscriptions together keep to a budget, which what ends gives back', 
   }
   for (let index = 0; index < count; index++) expect(subscribe(pubsub, second, `channel-${index}`)).toBe(true)
   expect(subscribe(pubsub, second, 'one more')).toBe(false)
+})
+
+test('a payload that everybody has been sent is kept by nobody', () => {
+  const pubsub = new PubSub()
+  const client = newSubscriber()
+  subscribe(pubsub, client, 'x')
+  publish(pubsub, 'x', 'small')
+  const before = bufferBytes()
+  publish(pubsub, 'x', 'p'.repeat(10_000_000))
+  expect(bufferBytes()).toBe(before)
 })
