@@ -129,6 +129,8 @@ export class ScriptEngine {
   private runs = 0
   private register: Register | null = null
   private loadDeadline = 0
+  /** Memory of this size is not given up. */
+  private acceptedSize = MEMORY_KEPT_MAX
 
   constructor(host: ScriptHost) {
     this.host = host
@@ -157,11 +159,18 @@ export class ScriptEngine {
     this.generation++
     this.freeReferences.length = 0
     this.nextReference = 1
+    this.acceptedSize = MEMORY_KEPT_MAX
   }
 
   /** Runs what may break the interpreter; answers why it did, if so. Exceptions of a command are not its own. */
   private guard(run: () => void): string | null {
-    const { library } = this.current
+    let library: RedisLibrary
+    try {
+      library = this.current.library
+    } catch (error) {
+      // No memory for a new one; or the package is not there.
+      return `the Lua interpreter cannot be started (${error instanceof Error ? error.message : String(error)})`
+    }
     try {
       run()
       return null
@@ -221,9 +230,10 @@ export class ScriptEngine {
   /** A memory that has grown never shrinks: one that some script has blown up is given up with its interpreter. */
   private shed(): void {
     const { interpreter } = this
-    if (interpreter === null || interpreter.lua.memorySize <= MEMORY_KEPT_MAX) return
+    if (interpreter === null || interpreter.lua.memorySize <= this.acceptedSize) return
     this.collect()
     if (this.scriptBytes + this.functionBytes < MEMORY_KEPT_MAX / 2) this.discard()
+    else this.acceptedSize = interpreter.lua.memorySize // it is needed: not to be looked at again until it grows
   }
 
   /** Runs a script or function with the keys and arguments of a call, and replies what it returns. `name` is what

@@ -6,7 +6,7 @@
  * A client that builds its values into its scripts makes a new one each time. So of those that only EVAL has brought,
  * the latest 500 are kept, as in Redis 7.4; what SCRIPT LOAD was asked for stays until SCRIPT FLUSH. */
 import { hash } from 'node:crypto'
-import { equalBytes, latin1 } from '../lib/bytes.ts'
+import { equalBytes, fromLatin1, latin1 } from '../lib/bytes.ts'
 import type { ScriptEngine } from './engine.ts'
 import { readShebang } from './shebang.ts'
 
@@ -14,10 +14,11 @@ export const SHA_LEN = 40
 const EVALUATED_MAX = 500
 const RECENT_SLOTS = 256
 /** What a script takes besides its text: its sum, the record, its place in the cache. */
-const RECORD_SIZE = 200
+const RECORD_SIZE = 320
 
 export interface Script {
   readonly sha: string
+  readonly shaBytes: Uint8Array
   readonly body: Uint8Array
   readonly flags: number
   /** Bytes of the first line, which Lua does not see. */
@@ -34,6 +35,8 @@ export class ScriptCache {
   /** Those that only EVAL has brought, the oldest first. */
   private readonly evaluated = new Set<Script>()
   private readonly recent: (Script | null)[] = new Array<Script | null>(RECENT_SLOTS).fill(null)
+  /** As `recent`, by the sum. */
+  private readonly named: (Script | null)[] = new Array<Script | null>(RECENT_SLOTS).fill(null)
   private bytes = 0
 
   constructor(engine: ScriptEngine) {
@@ -50,7 +53,14 @@ export class ScriptCache {
 
   /** The script of this sum, in any case of its letters. */
   find(bytes: Uint8Array, pos: number, len: number): Script | undefined {
-    return len === SHA_LEN ? this.scripts.get(latin1(bytes, pos, len).toLowerCase()) : undefined
+    if (len !== SHA_LEN) return undefined
+    const slot = slotOf(bytes, pos, len)
+    const recent = this.named[slot]!
+    if (recent !== null && equalBytes(recent.shaBytes, 0, bytes, pos, len)) return recent
+    const sha = latin1(bytes, pos, len)
+    const script = this.scripts.get(sha.toLowerCase())
+    if (script?.sha === sha) this.named[slot] = script
+    return script
   }
 
   /** The script of this text, if it is there. */
@@ -72,7 +82,7 @@ export class ScriptCache {
       if (typeof shebang === 'string') return shebang
       const { flags, len: headLen } = shebang
       const sha = hash('sha1', body, 'hex')
-      script = { sha, body, flags, headLen, reference: 0, generation: -1, isLoaded: false }
+      script = { sha, shaBytes: fromLatin1(sha), body, flags, headLen, reference: 0, generation: -1, isLoaded: false }
       const problem = this.prepare(script)
       if (problem !== null) return problem
       this.keep(script)
@@ -100,6 +110,8 @@ export class ScriptCache {
     this.bytes -= script.body.length
     const slot = slotOf(script.body, 0, script.body.length)
     if (this.recent[slot] === script) this.recent[slot] = null
+    const nameSlot = slotOf(script.shaBytes, 0, SHA_LEN)
+    if (this.named[nameSlot] === script) this.named[nameSlot] = null
     this.engine.release(script.reference, script.generation, false)
   }
 
@@ -118,12 +130,13 @@ export class ScriptCache {
     this.scripts.clear()
     this.evaluated.clear()
     this.recent.fill(null)
+    this.named.fill(null)
     this.bytes = 0
     this.engine.collect()
   }
 }
 
-/** A quick hash of a text: of its length, and some of its bytes. */
+/** A quick hash of a text or sum: of its length, and some of its bytes. */
 function slotOf(bytes: Uint8Array, pos: number, len: number): number {
   let sum = len
   const step = len < 64 ? 1 : (len >>> 5) | 1

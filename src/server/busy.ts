@@ -79,7 +79,8 @@ export class Busy {
     if (command !== null) this.run(call, command, isFunction)
     session.lastCommand = call.command
     session.commandCount++
-    connection.flush(call.reply)
+    if ((session.gates & Gate.REPLY) !== 0 && connection.isSilenced) call.reply.drop()
+    else connection.flush(call.reply)
   }
 
   private run(call: Call, command: Command, isFunction: boolean): void {
@@ -89,6 +90,8 @@ export class Busy {
       dispatcher.reject(call, command, NO_AUTH)
     } else if ((command.flags & Flag.ALLOW_BUSY) === 0) {
       dispatcher.reject(call, command, isFunction ? BUSY_FUNCTION : BUSY_SCRIPT)
+    } else if ((gates & Gate.MULTI) !== 0 && (command.flags & Flag.NEVER_QUEUED) === 0) {
+      dispatcher.transactions?.queue(call, command)
     } else dispatcher.runNested(call, command)
   }
 }

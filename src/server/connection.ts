@@ -293,6 +293,7 @@ export class Connection {
     }
     input.consume(start)
     decoder.rebase(start)
+    if (this.isTooLong(input)) server.limits.refuseQueryBuffer(this)
   }
 
   /** Executes the requests in bytes[decoder.at … end) and sends the replies; returns where the first one begins that
