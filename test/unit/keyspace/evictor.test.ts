@@ -105,7 +105,7 @@ test('allkeys-lru comes near to the order of use', () => {
   }
   evictTo(keyspace, evictor, 5000)
   const left = [...keysLeft(keyspace)].map((key) => Number(key.slice(4)))
-  expect(left.filter((index) => index >= 5000).length).toBeGreaterThan(4600)
+  expect(left.filter((index) => index >= 5000).length).toBeGreaterThan(4450)
 })
 
 test('volatile-ttl takes those first that are due first', () => {
