@@ -39,7 +39,13 @@ const FORMS = `
   setrange a 0 "" | incr n | decrby n 2 | setnx a 1 | hset h a 1 b 2 | hsetnx h a 1 | hincrby h a 2 |
   smove s s3 1 | sadd s3 x y | smove s3 s4 x | sinterstore s5 s3 s4 | sunionstore s5 s3 s4 | sdiffstore s5 none |
   zunionstore z2 1 z | zrangestore z3 z 0 -1 | zremrangebyrank z 0 0 | touch a | object encoding a |
-  linsert l before 1 0 | lset l 0 9 | lpushx none 1 | rpushx l 1`
+  linsert l before 1 0 | lset l 0 9 | lpushx none 1 | rpushx l 1 |
+  eval "redis.call('set',KEYS[1],1) redis.call('incr',KEYS[1]) return redis.call('get',KEYS[1])" 1 e |
+  eval "return redis.call('get',KEYS[1])" 1 e | eval "return redis.call('incr',KEYS[1])" 1 e |
+  eval "redis.call('expire',KEYS[1],100) redis.call('select',5) redis.call('set','f',1) return 1" 1 e | get e |
+  eval "redis.call('incr',KEYS[1]) return redis.call('lpush',KEYS[1],1)" 1 e | multi |
+  eval "redis.call('incr',KEYS[1]) return redis.call('incr',KEYS[1])" 1 e | incr e | exec | publish channel message |
+  script load "return 1" | flushall | evalsha e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0`
 
 /** The commands of an append-only file, a line each, in which the times that a clock decided are left out. */
 function commandsOf(bytes: Buffer): string[] {
