@@ -74,7 +74,7 @@ test('a base of commands has every type in the form of Redis, 64 elements to a c
   expect(again.ask('DEBUG', 'DIGEST')).toBe(digest)
 })
 
-test('turned on while the server runs, it begins with what there is, and takes effect when that is written', async () => {
+test('turned on at run time, it begins with what there is, and takes effect when that is written', async () => {
   const dir = temporaryDirectory()
   const running = await start(dir, { appendonly: 'no' })
   const { ask, server } = running
