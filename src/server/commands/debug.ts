@@ -105,7 +105,10 @@ function reload(call: Call, { persistence, keyspace, log, exit, scripting }: Ser
     if (option === undefined) return call.reply.error(RELOAD_OPTIONS)
     given.add(option)
   }
-  if (!given.has('NOSAVE') && !persistence.save()) return call.reply.error(SAVE_FAILED)
+  if (!given.has('NOSAVE')) {
+    persistence.background.kill() // its older picture must not take the place of the file between saving and loading
+    if (!persistence.save()) return call.reply.error(SAVE_FAILED)
+  }
   const { dirty } = keyspace
   if (!given.has('NOFLUSH')) {
     keyspace.flush()
