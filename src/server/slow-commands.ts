@@ -8,6 +8,9 @@ import { secretsOf } from './redaction.ts'
 import type { Server } from './server.ts'
 import { SlowLog } from './slow-log.ts'
 
+/** What Redis says of clients that have no connection: those that scripts run their commands in. */
+const NO_PEER = '?:0'
+
 export class SlowCommands implements DispatchObserver {
   readonly log = new SlowLog()
   readonly latency = new LatencyMonitor()
@@ -38,7 +41,7 @@ export class SlowCommands implements DispatchObserver {
   slow(call: Call | null, command: Command, durationUs: number): void {
     this.latency.note((command.flags & Flag.FAST) === 0 ? 'command' : 'fast-command', durationUs / 1000)
     if (call === null || durationUs < this.logFromUs || (command.flags & Flag.SKIP_SLOWLOG) !== 0) return
-    const peer = this.server.connections.get(call.session.id)?.peer ?? ''
+    const peer = this.server.connections.get(call.session.id)?.peer ?? NO_PEER
     this.log.add(call, secretsOf(call, command, this.server.config), durationUs, peer)
   }
 }

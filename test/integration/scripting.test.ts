@@ -66,6 +66,16 @@ describe('a script', () => {
     expect(lines[1]).toMatch(/^\+\d+\.\d{6} \[0 lua\] "incr" "shown"\r\n$/)
   })
 
+  test('is in the slow log behind its commands, which come from nowhere', async () => {
+    const client = await connect(server())
+    await ask(client, 'CONFIG', 'SET', 'slowlog-log-slower-than', '0')
+    await ask(client, 'SLOWLOG', 'RESET')
+    await ask(client, 'EVAL', "return redis.call('get', 'x')", '0')
+    const log = (await ask(client, 'SLOWLOG', 'GET', '2')).split('\r\n').filter((line) => /^[a-z?]/i.test(line))
+    await ask(client, 'CONFIG', 'SET', 'slowlog-log-slower-than', '10000')
+    expect(log).toEqual(['EVAL', "return redis.call('get', 'x')", 'get', 'x', '?:0'])
+  })
+
   test('counts in INFO, and its commands count', async () => {
     const client = await connect(server())
     await ask(client, 'SCRIPT', 'FLUSH')
