@@ -106,7 +106,8 @@ function restore(call: Call, payloads: Payloads): void {
   if (entry === NONE) return reply.error(BAD_PAYLOAD)
   const taken = db.lookupWrite(bytes, keyPos, keyLen)
   if (taken !== NONE) db.remove(taken)
-  if (due !== 0 && compareInt64(due, call.keyspace.now) <= 0) passOver(call, entry, taken !== NONE)
+  const isPast = due !== 0 && compareInt64(due, call.keyspace.now) <= 0 && !call.keyspace.keepsExpired
+  if (isPast) passOver(call, entry, taken !== NONE)
   else {
     db.insert(entry)
     call.changed(1, Event.RESTORE)

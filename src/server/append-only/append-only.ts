@@ -73,6 +73,11 @@ export class AppendOnly implements EffectListener, WriterHost {
     return this.state !== AofState.OFF
   }
 
+  /** Bytes of memory that what waits to be written may take. */
+  get bufferBytes(): number {
+    return this.isOn ? this.writer.buffer.bytes.length : 0
+  }
+
   /** Bytes of all files. */
   get size(): number {
     return this.sizeBefore + this.writer.written

@@ -71,7 +71,7 @@ export function memorySection(server: Server): string {
     mem_clients_slaves: 0,
     mem_clients_normal: figures.clients,
     mem_cluster_links: 0,
-    mem_aof_buffer: 0,
+    mem_aof_buffer: server.appendOnly.bufferBytes,
     mem_allocator: 'arena',
     active_defrag_running: server.compaction.isRunning ? 1 : 0,
     lazyfree_pending_objects: keyspace.pendingFrees,
