@@ -331,7 +331,10 @@ export class AppendOnly implements EffectListener, WriterHost {
     dispatcher.effects.settle()
     this.flush(true)
     // What could not be written would be done twice: it is in the base file that is about to be written.
-    if (this.hasUnwritten) return false
+    if (this.hasUnwritten) {
+      log.warn("Can't rewrite the append-only file while what waits to be written to it cannot be written.")
+      return false
+    }
     const isWaiting = this.state === AofState.WAITING
     const manifest = this.manifest.copy()
     const name = isWaiting ? directory.temporaryIncremental : manifest.addIncremental(directory.prefix).name
