@@ -20,6 +20,11 @@ export class DirectoryLock {
 
   constructor(server: Server) {
     this.server = server
+    const { config } = server
+    config.onApply('save', () => {
+      if (!this.isWanted || this.mayWrite()) return undefined
+      return 'Another server uses the files in this directory. Check server logs.'
+    })
   }
 
   /** Whether the server writes files by itself. */

@@ -60,7 +60,8 @@ export class AppendOnly implements EffectListener, WriterHost {
       const wanted = config.bool('appendonly')
       if (wanted === this.isOn) return undefined
       if (!wanted) this.stop()
-      else if (!this.startLater()) return 'Unable to turn on AOF. Check server logs.'
+      else if (!this.server.directoryLock.mayWrite() || !this.startLater())
+        return 'Unable to turn on AOF. Check server logs.'
       return undefined
     })
     config.onChange('aof-disable-auto-gc', () => this.deleteHistory())
