@@ -309,7 +309,7 @@ export class ScriptEngine {
   /** The field of the table on top as text; undefined if it is neither string nor number. */
   private field(state: number, name: string): string | undefined {
     const { lua } = this.current
-    lua.api.lua_getfield(state, -1, lua.name(name))
+    lua.pushRawField(state, -1, name)
     const type = lua.typeAt(lua.topOf(state))
     const isText = type === LuaType.STRING || type === LuaType.NUMBER
     if (isText) lua.api.lua_tolstring(state, -1, 0)
@@ -329,7 +329,7 @@ export class ScriptEngine {
     const line = this.field(state, 'line')
     const where = source !== undefined && line !== undefined ? ` script: ${name}, on ${source}:${line}.` : ''
     const error = errorReply(`${this.field(state, 'err') ?? 'ERR unknown error'}${where}`)
-    lua.api.lua_getfield(state, -1, lua.name('ignore_error_stats_update'))
+    lua.pushRawField(state, -1, 'ignore_error_stats_update')
     const counted = lua.booleanAt(lua.topOf(state))
     if (!counted) return call.reply.error(error)
     call.reply.raw(error.bytes)

@@ -35,14 +35,12 @@ const toInteger = (value: number): Int64 => fromNumber(Math.trunc(value)) ?? INT
 
 export class ReplyWriter {
   private readonly lua: Lua
-  private readonly ignored: number
   private version = 2
   private failed = false
   private depth = 0
 
   constructor(lua: Lua) {
     this.lua = lua
-    this.ignored = lua.name('ignore_error_stats_update')
   }
 
   /** Writes the value on top and pops it. Whether there is an error in it that was counted when its command failed. */
@@ -138,7 +136,7 @@ export class ReplyWriter {
   private error(state: number, reply: Reply): void {
     const { lua } = this
     const error = errorReply(beforeNul(lua.textAt(lua.topOf(state))))
-    lua.api.lua_getfield(state, -2, this.ignored)
+    lua.pushRawField(state, -2, 'ignore_error_stats_update')
     const counted = lua.booleanAt(lua.topOf(state))
     lua.pop(state, 1)
     if (!counted) return reply.error(error)

@@ -266,6 +266,12 @@ export class Lua {
     }
   }
 
+  /** Pushes a field of the table at an index without asking its metatable, whose functions may raise errors. */
+  pushRawField(state: number, table: number, name: string): void {
+    this.pushText(state, name)
+    this.api.lua_rawget(state, table < 0 ? table - 1 : table)
+  }
+
   /** Has a function called every so many instructions, or for each line; with `HookMask.NONE`, no more. */
   setHook(state: number, hook: number, mask: number, count: number): void {
     this.words[(state + STATE_HOOK) >> 2] = hook

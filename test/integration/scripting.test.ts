@@ -182,6 +182,8 @@ describe('a script that tries to break out gets an error', () => {
     ['many locals', Array.from({ length: 300 }, (_, at) => `local a${at} = 1`).join(' ')],
     ['a reply that holds itself', 'local t = {} t[1] = t return t'],
     ['an error that holds nothing', 'error({})'],
+    ['an error whose fields raise errors', 'error(setmetatable({}, {__index = function() error(1) end}))'],
+    ['an error that cannot be told', 'error(setmetatable({}, {__newindex = function() error(1) end}))'],
     ['the metatable of strings', "getmetatable('').__index = function() end"],
     ['the metatable of globals', 'setmetatable(_G, {__index = function() return 1 end})'],
     ['writing through rawset', "rawset(redis, 'call', 1)"],
