@@ -14,7 +14,7 @@ import { Gate, ReplyMode, type Session, SessionFlag } from '../commands/session.
 import { COMPLETE, Decoder, EMPTY, FAILED, INCOMPLETE } from '../protocol/decoder.ts'
 import { protocolError } from '../protocol/errors.ts'
 import type { Reply } from '../protocol/reply.ts'
-import { dropBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
+import { BUFFER_SIZE, dropBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { CONNECTION_SIZE, sessionSize } from './client-memory.ts'
 import { Input, REQUEST_SIZE_MAX } from './input.ts'
 import { type Handle, isLoopback, peerName, takeReads, Written, write } from './native-handles.ts'
@@ -125,16 +125,17 @@ export class Connection {
 
   /** Works out anew what this client takes. */
   measure(): void {
-    const { clientMemory } = this.server
-    const queued = this.pendingOutput - this.output.size
-    const fixed = CONNECTION_SIZE + this.inputCapacity + sessionSize(this.session) + this.server.pubsub.sizeOf(this)
-    const bytes = this.closed ? 0 : fixed + queued + this.output.size + this.unfilled
-    const buffered = Math.min(this.flying, queued) + this.unfilled + this.output.size - this.output.plain
+    const { clientMemory, eviction, pubsub } = this.server
+    const { output } = this
+    const sent = this.pendingOutput - output.size
+    const fixed = CONNECTION_SIZE + this.inputCapacity + sessionSize(this.session) + pubsub.sizeOf(this)
+    const bytes = this.closed ? 0 : fixed + sent + this.unfilled + output.held
+    const buffered = this.closed ? 0 : Math.min(this.flying, sent) + this.unfilled + output.held - output.plain
     clientMemory.bytes += bytes - this.memory
-    clientMemory.buffered += (this.closed ? 0 : buffered) - this.buffered
+    clientMemory.buffered += buffered - this.buffered
     this.memory = bytes
-    this.buffered = this.closed ? 0 : buffered
-    this.server.eviction.clientsChanged()
+    this.buffered = buffered
+    eviction.clientsChanged()
   }
 
   /** The kernel has taken all that it was given. */
@@ -437,6 +438,7 @@ export class Connection {
     this.server.stats.bytesWritten += len
     if (reply.isSpilled) for (const chunk of reply.takeChunks()) this.output.addReply(chunk)
     else this.output.addReply(reply.takeBuffer())
+    if (len > BUFFER_SIZE) this.measure()
     if (!this.queued) this.announce()
   }
 
@@ -467,6 +469,7 @@ export class Connection {
     const { first, shared } = output
     output.size = 0
     output.plain = 0
+    output.held = 0
     const more = output.takeMore()
     if (first !== null) {
       output.first = null

@@ -12,7 +12,7 @@
 import type { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
 import { Admission, ServerGate } from '../commands/dispatcher.ts'
-import { Gate } from '../commands/session.ts'
+import { Gate, SessionFlag } from '../commands/session.ts'
 import { Evictor } from '../keyspace/evictor.ts'
 import { OUT_OF_MEMORY } from '../protocol/errors.ts'
 import type { Server } from './server.ts'
@@ -113,6 +113,9 @@ export class Eviction {
   private admit(call: Call, command: Command): Admission {
     const { dispatcher } = this.server
     if ((dispatcher.gates & ServerGate.OUT_OF_MEMORY) === 0) return Admission.RUN
+    // As in Redis, clients must go before keys.
+    this.server.clientMemory.enforce()
+    if ((call.session.flags & SessionFlag.CLOSE_NOW) !== 0) return Admission.ANSWERED
     this.exhausted = this.hold() === State.FAILED
     if (!this.exhausted || !wantsMemory(call, command)) return Admission.RUN
     dispatcher.reject(call, command, OUT_OF_MEMORY)

@@ -47,6 +47,8 @@ export class Output {
   /** Bytes that wait, and those of them that are not in a reply buffer. */
   size = 0
   plain = 0
+  /** Bytes of the memory that they lie in. */
+  held = 0
   /** What `takeShared` found. */
   view: Uint8Array = NOTHING
   first: ReplyBuffer | null = null
@@ -69,13 +71,16 @@ export class Output {
   /** Adds a reply. */
   addReply(buffer: ReplyBuffer): void {
     const { len } = buffer
-    if (this.size === 0) this.first = buffer
-    else if (len <= COPIED_MAX) {
+    if (this.size === 0) {
+      this.first = buffer
+      this.held += buffer.bytes.length
+    } else if (len <= COPIED_MAX) {
       this.append(buffer.bytes, 0, len)
       giveBuffer(buffer)
     } else {
       this.settle()
       this.more.push(buffer)
+      this.held += buffer.bytes.length
     }
     this.size += len
   }
@@ -87,6 +92,7 @@ export class Output {
       this.settle()
       this.more.push(bytes)
       this.plain += bytes.length
+      this.held += bytes.length
     }
     this.size += bytes.length
   }
@@ -155,6 +161,7 @@ export class Output {
       return
     }
     buffer.users++
+    this.held += to - from
     this.more.push(new SharedRange(buffer, from, to))
   }
 
@@ -174,6 +181,7 @@ export class Output {
     const isFirst = first === null && more.length === 0
     const buffer = takeBuffer(Math.max(len, isFirst ? 0 : GATHER_SIZE))
     buffer.len = 0
+    this.held += buffer.bytes.length
     if (isFirst) this.first = buffer
     else more.push(buffer)
     return buffer
@@ -213,5 +221,6 @@ export class Output {
     this.more = []
     this.size = 0
     this.plain = 0
+    this.held = 0
   }
 }
