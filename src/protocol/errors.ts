@@ -226,6 +226,12 @@ export const DEBUG_NOT_ALLOWED = errorReply(
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local ' +
     'connection, otherwise you need to set this option in the configuration file, and then restart the server.',
 )
+export const MODULE_NOT_ALLOWED = errorReply(
+  'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local ' +
+    'connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+)
+export const MODULE_NOT_LOADED = errorReply('ERR Error loading the extension. Please check the server logs.')
+export const MODULE_UNKNOWN = errorReply('ERR Error unloading module: no such module with that name')
 export const DB_OUT_OF_RANGE_DEBUG = errorReply('ERR Out of range database')
 export const NOT_SDS = errorReply('ERR Not an sds encoded string.')
 export const NOT_LISTPACK = errorReply('ERR Not a listpack encoded object.')

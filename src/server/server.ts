@@ -62,6 +62,7 @@ import { latencyCommands } from './commands/latency.ts'
 import { lolwutCommands } from './commands/lolwut.ts'
 import { memoryCommands } from './commands/memory.ts'
 import { migrateCommands } from './commands/migrate.ts'
+import { moduleCommands } from './commands/module.ts'
 import { monitorCommands } from './commands/monitor.ts'
 import { replicationCommands } from './commands/replication.ts'
 import { saveCommands } from './commands/save.ts'
@@ -286,6 +287,7 @@ export class Server {
       connectionCommands(this),
       clientCommands(this),
       configCommands(this),
+      moduleCommands(this),
       monitorCommands(this),
       infoCommands(this),
       memoryCommands(this),

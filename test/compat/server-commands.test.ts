@@ -25,6 +25,15 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'nosuch',
   ].map((type) => `${type === 'push' ? NEEDS_72 : ''}DEBUG PROTOCOL ${type}`),
   ROLE: ['ROLE', 'ROLE x'],
+  MODULE: [
+    'MODULE',
+    'MODULE LIST',
+    'MODULE LIST x',
+    'MODULE LOAD /x',
+    'MODULE LOADEX /x',
+    'MODULE UNLOAD x',
+    'MODULE X',
+  ],
   'DEBUG on data': [
     'DEBUG DIGEST',
     'SET foo bar',
