@@ -227,8 +227,8 @@ export const DEBUG_NOT_ALLOWED = errorReply(
     'connection, otherwise you need to set this option in the configuration file, and then restart the server.',
 )
 export const MODULE_NOT_ALLOWED = errorReply(
-  'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local ' +
-    'connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+  'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a ' +
+    'local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
 )
 export const MODULE_NOT_LOADED = errorReply('ERR Error loading the extension. Please check the server logs.')
 export const MODULE_UNKNOWN = errorReply('ERR Error unloading module: no such module with that name')
