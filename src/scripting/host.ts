@@ -18,6 +18,8 @@ export interface ScriptHost {
   /** The script's own RESP version. */
   setVersion(version: number): void
   setPropagation(flags: number): void
+  /** Whether scripts get setfenv, getfenv and newproxy (lua-enable-deprecated-api). */
+  readonly givesDeprecated: boolean
   /** The least level that is logged. */
   readonly logLevel: number
   log(level: number, text: string): void

@@ -26,6 +26,11 @@ const DEBUG_SOURCE = 16
 const DEBUG_LINE = 20
 const DEBUG_SHORT_SOURCE = 36
 
+/** Functions of the base library, by their places in the module's table. */
+const NEWPROXY = 30
+const GETFENV = 44
+const SETFENV = 55
+
 /** An error in the words of a script: with the code that it begins with behind a '-', or else ERR. */
 export function errorText(message: string): string {
   if (!message.startsWith('-')) return `ERR ${message.replace(/^[\r\n]+|[\r\n]+$/g, '')}`
@@ -105,6 +110,7 @@ export class RedisLibrary {
     api.lua_enablereadonlytable(state, -1, 1)
     api.lua_setfield(state, GLOBALS, lua.name('redis'))
     this.setFunctionIn(state, GLOBALS, 'pcall', pcall!)
+    if (this.host.givesDeprecated) this.installDeprecated(state)
     api.lua_getfield(state, GLOBALS, lua.name('math'))
     api.lua_enablereadonlytable(state, -1, 0)
     this.setFunction(state, 'random', random!)
@@ -117,6 +123,21 @@ export class RedisLibrary {
     api.lua_enablereadonlytable(state, -1, 1)
     lua.pop(state, 1)
     api.lua_enablereadonlytable(state, GLOBALS, 1)
+  }
+
+  /** What the package takes away. newproxy keeps the metatables it has made in a weak table of its own. */
+  private installDeprecated(state: number): void {
+    const { lua } = this
+    const { api } = lua
+    this.setFunctionIn(state, GLOBALS, 'getfenv', GETFENV)
+    this.setFunctionIn(state, GLOBALS, 'setfenv', SETFENV)
+    api.lua_createtable(state, 0, 1)
+    api.lua_pushvalue(state, -1)
+    api.lua_setmetatable(state, -2)
+    lua.pushText(state, 'kv')
+    api.lua_setfield(state, -2, lua.name('__mode'))
+    api.lua_pushcclosure(state, NEWPROXY, 1)
+    api.lua_setfield(state, GLOBALS, lua.name('newproxy'))
   }
 
   /** What both kinds of `redis` have: the log, and the version. The table is on top. */

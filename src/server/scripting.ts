@@ -228,6 +228,10 @@ export class Scripting implements ScriptHost, FunctionStore {
     this.propagation = flags
   }
 
+  get givesDeprecated(): boolean {
+    return this.server.config.bool('lua-enable-deprecated-api')
+  }
+
   get logLevel(): number {
     return this.level
   }

@@ -7,7 +7,6 @@ import {
   COLLECTIONS,
   COMPACTION,
   COMPACTION_STEPS,
-  NO_DEPRECATED_LUA,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
@@ -85,6 +84,6 @@ export const COMMANDS = [
   special('notify-keyspace-events', 'events', 0, ACTED),
   integer('busy-reply-threshold', LONG, 5000, ACTED, { alias: 'lua-time-limit' }),
   // Not of 7.2 any more: 7.0's test suite sets it.
-  bool('lua-enable-deprecated-api', false, NO_DEPRECATED_LUA, { flags: IMMUTABLE | HIDDEN }),
+  bool('lua-enable-deprecated-api', false, ACTED, { flags: IMMUTABLE | HIDDEN }),
   choice('sanitize-dump-payload', ['no', 'yes', 'clients'], 'no', RESTORE_EXAMINES),
 ] as const

@@ -41,7 +41,6 @@ export const COMPACTION_STEPS = accepted('large values are always compacted in s
 export const MODULES = refused('modules are native code for Redis itself and cannot be loaded')
 export const NO_CRASH_LOG = accepted('a crash is reported by Node itself')
 export const NO_DAEMON = accepted('the server stays in the foreground: a Node process cannot fork itself')
-export const NO_DEPRECATED_LUA = accepted('the Lua interpreter has no setfenv, getfenv and newproxy for scripts')
 export const NO_FORK = accepted('no child process is forked')
 export const NO_JEMALLOC = accepted('memory comes from the arena, not from jemalloc')
 export const NO_LIST_COMPRESSION = accepted('the blocks of a list are never compressed')

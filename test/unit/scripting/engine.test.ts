@@ -14,6 +14,7 @@ class Host implements ScriptHost {
   readonly keyspace = new Keyspace(1)
   readonly call = new Call(this.keyspace, new Session(0), new Reply())
   readonly logLevel = 0
+  givesDeprecated = false
   readonly seen: string[][] = []
   answer = '+OK\r\n'
   version = 2
@@ -146,4 +147,14 @@ test('an error of a command that a script returns is counted once', () => {
   expect(run("return redis.call('x')")).toBe('-CODE no script: test, on @user_script:1.\r\n')
   expect(run("return {redis.pcall('x')}")).toBe('*1\r\n-CODE no\r\n')
   expect(host.failures).toBe(3)
+})
+
+test('deprecated functions are there if they are wanted', () => {
+  const { host, run } = start()
+  const code =
+    'local f = function() return x end setfenv(f, {x = 5}) return {f(), type(getfenv(1)), type(newproxy(true))}'
+  host.givesDeprecated = true
+  expect(run(code)).toBe('*3\r\n:5\r\n$5\r\ntable\r\n$8\r\nuserdata\r\n')
+  const { run: runStrictly } = start()
+  expect(runStrictly(code)).toContain("nonexistent global variable 'setfenv'")
 })
