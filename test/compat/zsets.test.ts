@@ -15,15 +15,18 @@ const KNOWN = /^(z(rev)?rank .* (withscore|foo|x)|object encoding)/
 
 const DEBUG = { args: ['--enable-debug-command', 'yes'] }
 
-/** A table gives what ZSCAN finds in an order of its own. */
-const comparable = (name: string, reply: Buffer): string =>
-  name === 'zscan' || name === 'zrandmember'
-    ? reply
-        .toString('latin1')
-        .split(/(?=[$*,])/)
-        .sort()
-        .join('')
-    : reply.toString('latin1')
+/** A table gives what ZSCAN finds in an order of its own. Of large scores 7.0 writes 17 digits, and later versions as many
+ *  as it takes to tell them from others. */
+const comparable = (name: string, reply: Buffer): string => {
+  const text = reply
+    .toString('latin1')
+    .replace(/(?:\$\d+\r\n|,)(-?[\d.]+e[+-]\d+)(?=\r\n)/g, (_, score: string) => `score ${Number(score)}`)
+  if (name !== 'zscan' && name !== 'zrandmember') return text
+  return text
+    .split(/(?=[$*,])/)
+    .sort()
+    .join('')
+}
 
 const shown = (args: readonly Argument[]): string =>
   args.map((arg) => JSON.stringify(String(arg).slice(0, 60))).join(' ')
