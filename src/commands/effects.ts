@@ -33,7 +33,10 @@ export interface EffectListener {
 }
 
 const LF = 10
+const CR = 13
+const DOLLAR = 36
 const STAR = 42
+const DIGIT_0 = 48
 /** Numbers to an effect in `ops`: its database, and where in the writer's bytes it begins. */
 const OP_NUMBERS = 2
 
@@ -180,16 +183,20 @@ export class Effects implements Removals {
     for (let index = 0; index < call.argc; index++) this.argument(call, index)
   }
 
-  /** Adds a call to the run if it lies in its bytes as it would be written; false if it does not. */
+  /** Adds a call to the run if it lies in its bytes as it would be written; false if it does not. Nothing is taken for
+   *  granted: lengths may have zeros in front, line ends may be anything, and inline requests have neither. */
   private extendRun(call: Call): boolean {
     const { bytes, argc, pos, len } = call
-    const start = pos[0]! - headerLength(argc) - headerLength(len[0]!)
-    if (start < 0 || bytes[start] !== STAR || bytes[pos[0]! - 1] !== LF) return false
-    let end = pos[0]! + len[0]! + 2
-    for (let index = 1; index < argc; index++) {
+    const first = pos[0]! - headerLength(len[0]!)
+    const start = first - headerLength(argc)
+    if (start < 0 || !isHeader(bytes, start, STAR, argc)) return false
+    let end = first
+    for (let index = 0; index < argc; index++) {
+      const header = end
       end += headerLength(len[index]!)
-      if (pos[index] !== end || bytes[end - 1] !== LF) return false
+      if (pos[index] !== end || !isHeader(bytes, header, DOLLAR, len[index]!)) return false
       end += len[index]! + 2
+      if (bytes[end - 2] !== CR || bytes[end - 1] !== LF) return false
     }
     const dbIndex = call.db.id
     if (bytes !== this.runBytes || start !== this.runEnd || dbIndex !== this.runDb || this.runCount === 0) {
@@ -239,6 +246,18 @@ export class Effects implements Removals {
 /** Bytes of a line that says a length. */
 function headerLength(value: number): number {
   return value < 10 ? 4 : value < 100 ? 5 : 3 + int64Length(value)
+}
+
+/** Whether the line that says this length stands at `from`, in `headerLength` bytes. */
+function isHeader(bytes: Uint8Array, from: number, type: number, value: number): boolean {
+  let at = from + headerLength(value) - 2
+  if (bytes[from] !== type || bytes[at] !== CR || bytes[at + 1] !== LF) return false
+  let rest = value
+  do {
+    if (bytes[--at] !== DIGIT_0 + (rest % 10)) return false
+    rest = Math.trunc(rest / 10)
+  } while (rest > 0)
+  return true
 }
 
 /** For calls that nobody listens to. */

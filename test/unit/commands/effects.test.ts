@@ -123,6 +123,13 @@ test('an inline request is told as if it had come as an array', () => {
   expect(notes.lines).toEqual(['0: SET a b', '0: SET b 1', '0: FLUSHALL', '0: set c d e'])
 })
 
+test('what only looks like a request that can be told as it came is told as it should be', () => {
+  const { server, notes, session } = listening()
+  read(server, session, `${encode('SET', 'a', 'v*bcdef')}FLUSHALL\r\n*3\rX$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1XX`)
+  expect(notes.counts).toEqual([1, 1, 1])
+  expect(notes.lines).toEqual(['0: SET a v*bcdef', '0: FLUSHALL', '0: SET b 1'])
+})
+
 test('several effects of one command belong together, and the command around others is not told', () => {
   const { server, notes } = listening()
   runHandler(server, () => {
