@@ -603,6 +603,7 @@ export class Connection {
       return
     }
     this.session.flags |= SessionFlag.CLOSE_AFTER_REPLY
+    if (!this.server.appendOnly.beforeSending()) return this.close()
     this.sendOutput()
     const isSent = this.pendingOutput === 0
     this.socket.destroySoon()
@@ -617,7 +618,7 @@ export class Connection {
 
   /** The peer sends no more: it gets what is queued, and no more than the kernel takes at once. */
   private ended(): void {
-    this.sendOutput()
+    if (this.server.appendOnly.beforeSending()) this.sendOutput()
     this.close()
   }
 

@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Server } from '../../../../src/server/server.ts'
+import { RawClient } from '../../../helpers/raw-client.ts'
 import {
   type Changing,
   FaultyDisk,
@@ -98,6 +99,29 @@ test('with any step failing under everysec, what was acknowledged is there when 
 
 /** Waits for syncs that are under way, for which writes are put off. */
 const synced = ({ appendOnly }: Server) => until(() => appendOnly.writer.pendingSyncs === 0)
+
+describe('with a disk that fails under always, no reply leaves', () => {
+  test.each<[string, (client: RawClient) => void]>([
+    ['to a client that quits', (client) => client.send('SET k v\r\nQUIT\r\n')],
+    ['to a client whose next request is malformed', (client) => client.send('SET k v\r\n*1\r\nx\r\n')],
+    ['to a client that sends no more', (client) => void client.socket.end('SET k v\r\n')],
+    ['to a client that closes itself', (client) => client.send('SET k v\r\nCLIENT KILL ID 1 SKIPME no\r\n')],
+    ['to a client that waits for the end of the turn', (client) => client.send('SET k v\r\n')],
+  ])('%s', async (_name, act) => {
+    let fails = false
+    const fault = (call: Changing) => (fails && call === 'fdatasyncSync' ? systemError('EIO', call) : undefined)
+    const { server, exits } = await start(temporaryDirectory(), { appendfsync: 'always' }, new FaultyDisk(fault).fs)
+    expect(server.start({ anyPort: true, load: false })).toBe(true)
+    const client = await RawClient.connect(server.listener.port)
+    const other = await RawClient.connect(server.listener.port)
+    await other.command('PING') // so that replies wait for the end of the turn
+    fails = true
+    act(client)
+    await client.closed
+    expect(client.received).toBe(0)
+    expect(exits).toEqual([1])
+  })
+})
 
 describe('a write that fails', () => {
   const settings = { appendfsync: 'everysec' }
