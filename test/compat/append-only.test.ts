@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { COMPLETE, Decoder } from '../../src/protocol/decoder.ts'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 import * as collections from './set-hash-commands.ts'
 import * as strings from './string-key-commands.ts'
@@ -134,7 +135,7 @@ describe.skipIf(!redisAvailable())('the append-only file is the one that redis-s
   })
 
   test('random commands', async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() | 0)
+    const seed = testSeed()
     for (const Generator of [strings.Generator, collections.Generator, zsets.Generator]) {
       const generator = new Generator(seed)
       const commands = Array.from({ length: 3000 }, () => generator.next())

@@ -2,6 +2,7 @@
  * the other differential tests know, and of scenes with several clients. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 import { isRecent } from './crowd.ts'
 import * as setsAndHashes from './set-hash-commands.ts'
@@ -149,7 +150,7 @@ describe.skipIf(!redisAvailable())('notifications are those of redis-server', ()
   })
 
   test.each(Object.keys(GENERATORS) as (keyof typeof GENERATORS)[])('of random commands: %s', async (name) => {
-    const seed = Date.now() | 0
+    const seed = testSeed()
     const generator = GENERATORS[name].make(seed)
     let count = 0
     await begin()

@@ -6,6 +6,7 @@
  * both have the same, and the order of a set of fewer members than a listpack may have is left out as well. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 import { EDGES, Generator, LIMITS, linesOf } from './set-hash-commands.ts'
 
@@ -65,7 +66,7 @@ describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does'
     })
 
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
-      const seed = (Date.now() + round) | 0
+      const seed = testSeed(round)
       const generator = new Generator(seed)
       await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
       await send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)

@@ -7,6 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Random } from '../../src/lib/random.ts'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 
 const EDGES: readonly string[] = [
@@ -67,7 +68,7 @@ describe.skipIf(!redisAvailable())('SORT answers as redis-server does', () => {
   })
 
   test.each([1, 2, 3])('random commands (%i)', async (round) => {
-    const seed = (Date.now() + round) | 0
+    const seed = testSeed(round)
     const random = new Random(seed)
     const oneOf = <T>(values: readonly T[]): T => values[random.below(values.length)]!
     const number = () => String(random.below(40) - 20)

@@ -6,6 +6,7 @@
  * some scores otherwise, and stores ranges in other encodings, so these are not compared with it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
 import { linesOf } from './set-hash-commands.ts'
 import { EDGES, Generator, LIMITS } from './zset-commands.ts'
@@ -96,7 +97,7 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
     })
 
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
-      const seed = (Date.now() + round) | 0
+      const seed = testSeed(round)
       const generator = new Generator(seed)
       await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
       await send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)

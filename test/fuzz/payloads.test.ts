@@ -2,13 +2,14 @@ import { expect, test } from 'vitest'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
 import { Random } from '../../src/lib/random.ts'
 import { RdbError } from '../../src/persistence/rdb/reader.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { loaderOf } from '../unit/persistence/rdb/support.ts'
 import { fileOfAll, fuzzFiles, fuzzPayloads } from './payloads.ts'
 
 const CASES = 30_000
 const FILES = 3000
 /** FUZZ_SEED=… repeats a run. */
-const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const SEED = Math.abs(testSeed())
 
 test(`${CASES} payloads, sound and damaged, are values or refused, and nothing is left behind (seed ${SEED})`, () => {
   const { values } = fuzzPayloads(SEED, CASES)

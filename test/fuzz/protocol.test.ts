@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { encode } from '../helpers/raw-client.ts'
+import { testSeed } from '../helpers/seed.ts'
 import { ask, body, connect, eventually, OK, useServer } from '../integration/support.ts'
 import { fuzz } from './fuzzer.ts'
 import { FUZZED_SERVER } from './streams.ts'
@@ -10,7 +11,7 @@ const CASES = 100_000
 /** Until then the server grows to the size at which it works. */
 const WARM_UP_CASES = 10_000
 /** FUZZ_SEED=… repeats a run. */
-const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const SEED = Math.abs(testSeed())
 
 const server = useServer({ args: FUZZED_SERVER })
 

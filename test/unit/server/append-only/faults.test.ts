@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Server } from '../../../../src/server/server.ts'
 import { RawClient } from '../../../helpers/raw-client.ts'
+import { testSeed } from '../../../helpers/seed.ts'
 import {
   type Changing,
   FaultyDisk,
@@ -63,7 +64,7 @@ async function atEachStep(
   const whole = new FaultyDisk(() => undefined)
   await scenario(await start(temporaryDirectory(), settings, whole.fs), whole)
   expect(whole.steps).toBeGreaterThan(30)
-  for (let at = 1 + (Date.now() % stride); at <= whole.steps; at += stride) {
+  for (let at = 1 + (Math.abs(testSeed()) % stride); at <= whole.steps; at += stride) {
     const dir = temporaryDirectory()
     const disk = new FaultyDisk((call, step) => (step === at ? fault(call) : undefined))
     const running = await start(dir, settings, disk.fs)

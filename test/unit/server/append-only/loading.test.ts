@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { encode } from '../../../helpers/raw-client.ts'
+import { testSeed } from '../../../helpers/seed.ts'
 import { start, temporaryDirectory } from './support.ts'
 
 const MANIFEST = 'appendonlydir/appendonly.aof.manifest'
@@ -38,7 +39,7 @@ describe('a file cut at any place', () => {
   const whole = Buffer.concat(COMMANDS)
   // Each place with FAULTS=all.
   const stride = process.env['FAULTS'] === 'all' ? 1 : 4
-  const first = 1 + (Date.now() % stride)
+  const first = 1 + (Math.abs(testSeed()) % stride)
   const done = (len: number) => ENDS.findLastIndex((end) => end <= len)
 
   test('is loaded up to the last whole command, and cut there', async () => {
