@@ -196,6 +196,7 @@ export class Persistence {
   async restore(): Promise<boolean> {
     const { config, log, loading, appendOnly } = this.server
     if (config.bool('appendonly')) return loading.run(appendOnly.restoreAndStart())
+    if (!appendOnly.readManifest()) return false
     if ((await loading.run(this.loadSteps(false))) !== Restored.FAILED) return true
     log.warn('Fatal error loading the DB, check server logs. Exiting.')
     return false

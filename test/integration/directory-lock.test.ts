@@ -45,6 +45,7 @@ test('servers that save nothing by themselves may share a directory, but not wri
   const client = await connect(other)
   expect(await ask(client, 'SAVE')).toMatch(/^-ERR/)
   expect(await ask(client, 'BGSAVE')).toMatch(/^-ERR/)
+  expect(await ask(client, 'BGREWRITEAOF')).toMatch(/^-ERR/)
   expect(await ask(client, 'CONFIG', 'SET', 'save', '900 1')).toMatch(/^-ERR CONFIG SET failed/)
   expect(await ask(client, 'CONFIG', 'SET', 'appendonly', 'yes')).toMatch(/^-ERR CONFIG SET failed/)
   expect(other.log()).toContain('uses the files in this directory')

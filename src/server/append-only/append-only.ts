@@ -191,15 +191,20 @@ export class AppendOnly implements EffectListener, WriterHost {
     return isRestored && this.start()
   }
 
+  /** Notes which files there are, though they are not wanted now: what is begun later goes on from them, and takes
+   *  their place at once or not at all. False if that cannot be told; why is in the log. */
+  readManifest(): boolean {
+    const manifest = this.directory.readManifest()
+    if (manifest !== null) this.manifest = manifest
+    return manifest !== null
+  }
+
   /** Reads all files, in steps; false if the server must not go on. Why is in the log. */
   *restore(): Steps<boolean> {
     const { log } = this.server
     const start = performance.now()
-    const manifest = this.directory.readManifest()
-    if (manifest === null) return false
-    this.manifest = manifest
-    if (!this.upgrade()) return false
-    const loading = new AofLoading(this.server, this.directory, manifest)
+    if (!this.readManifest() || !this.upgrade()) return false
+    const loading = new AofLoading(this.server, this.directory, this.manifest)
     const loaded = yield* loading.run()
     if (loaded === Loaded.FAILED) return false
     if (loaded !== Loaded.NOTHING) {
@@ -219,10 +224,8 @@ export class AppendOnly implements EffectListener, WriterHost {
     }
     keyspace.flush()
     persistence.functions?.clear()
-    const manifest = this.directory.readManifest()
-    if (manifest === null) return false
-    this.manifest = manifest
-    const steps = new AofLoading(this.server, this.directory, manifest).run()
+    if (!this.readManifest()) return false
+    const steps = new AofLoading(this.server, this.directory, this.manifest).run()
     for (;;) {
       const step = steps.next()
       if (step.done !== true) continue

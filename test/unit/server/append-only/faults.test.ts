@@ -3,6 +3,7 @@
  * it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { AofState } from '../../../../src/server/append-only/state.ts'
 import type { Server } from '../../../../src/server/server.ts'
 import { RawClient } from '../../../helpers/raw-client.ts'
 import { testSeed } from '../../../helpers/seed.ts'
@@ -122,6 +123,28 @@ describe('with a disk that fails under always, no reply leaves', () => {
     expect(client.received).toBe(0)
     expect(exits).toEqual([1])
   })
+})
+
+test('turned on beside older files and killed at any step, it has all of these or all of the new', async () => {
+  const found = new Set<number>()
+  for (let at = 1, isOver = false; !isOver; at++) {
+    const dir = temporaryDirectory()
+    const before = await start(dir)
+    for (let count = 0; count < 3; count++) before.ask('INCR', 'n')
+    before.server.close()
+    const disk = new FaultyDisk((_call, step) => (step === at ? 'frozen' : undefined))
+    const { server, ask } = await start(dir, { appendonly: 'no' }, disk.fs)
+    ask('SET', 'n', '100')
+    ask('CONFIG', 'SET', 'appendonly', 'yes')
+    ask('INCR', 'n')
+    await until(() => disk.frozen || server.appendOnly.state === AofState.ON)
+    isOver = !disk.frozen
+    if (isOver) server.close()
+    const value = await valueIn(dir)
+    expect([3, 100, 101], `killed at step ${at}, ${disk.calls[at - 1]}`).toContain(value)
+    found.add(value)
+  }
+  expect([...found]).toEqual([3, 101])
 })
 
 describe('a write that fails', () => {
