@@ -38,6 +38,8 @@ export class Transactions implements TransactionQueue {
   private readonly pool = new QueuePool()
   /** What queued commands run in. */
   private readonly nested: Call
+  /** The queue whose commands are running: nobody else may have it yet, even if its client goes meanwhile. */
+  private executing: Queue | null = null
   private dispatcher: Dispatcher | null = null
 
   constructor(keyspace: Keyspace) {
@@ -85,7 +87,7 @@ export class Transactions implements TransactionQueue {
     const { queue, watcher } = session
     if (queue !== null) {
       session.queue = null
-      this.pool.give(queue)
+      if (queue !== this.executing) this.pool.give(queue)
     }
     session.queuedCount = -1
     session.queuedFlags = 0
@@ -166,6 +168,7 @@ export class Transactions implements TransactionQueue {
     nested.session = session
     nested.reply = reply
     queue.rewind()
+    this.executing = queue
     dispatcher.beginSeries()
     for (let index = 0; index < count; index++) {
       const command = this.load(nested, queue, dispatcher)
@@ -176,6 +179,8 @@ export class Transactions implements TransactionQueue {
       else isSilent = session.replyMode === ReplyMode.OFF
     }
     dispatcher.endSeries(nested)
+    this.executing = null
+    if (session.queue !== queue) this.pool.give(queue)
   }
 
   /** Makes the nested call the next of the queue. */

@@ -170,6 +170,33 @@ describe('a transaction', () => {
   })
 })
 
+describe('a client that is closed for its output in the midst of its EXEC', () => {
+  const server = useServer()
+  const FLOOD = "for i = 1, 40 do redis.call('PUBLISH', 'ch', string.rep('x', 1000000)) end"
+
+  test('has each of its commands run once', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(client, 'HELLO', '3')
+    await ask(client, 'SUBSCRIBE', 'ch')
+    await ask(client, 'MULTI')
+    const queued = [
+      ['INCR', 'first'],
+      ['EVAL', FLOOD, '0'],
+      ['INCR', 'second'],
+      ['SUBSCRIBE', 'more'],
+      ['INCR', 'last'],
+    ]
+    for (const args of queued) await ask(client, ...args)
+    client.send(encode('EXEC'))
+    await client.closed
+    expect(await ask(other, 'MGET', 'first', 'second', 'last')).toBe('*3\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n')
+    expect(await ask(other, 'PUBSUB', 'CHANNELS')).toBe('*0\r\n')
+    await ask(other, 'MULTI')
+    await ask(other, 'PING')
+    expect(await ask(other, 'EXEC')).toBe('*1\r\n+PONG\r\n')
+  })
+})
+
 describe('ioredis', () => {
   const server = useServer()
 
