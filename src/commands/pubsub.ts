@@ -75,6 +75,8 @@ class PubSubCommands {
     const listener = this.subscriberOf(call, kind)
     if (listener === undefined) return
     for (let index = 1; index < call.argc; index++) {
+      // (Being told may be too much for a client; what has gone subscribes to nothing.)
+      if (this.listenerOf(call.session) === undefined) return
       if (this.add(listener, call, index, kind)) {
         tell(call, listener, SUBSCRIBE[kind], kind, call.bytes, call.posOf(index), call.lenOf(index))
       } else call.reply.error(TOO_MANY_SUBSCRIPTIONS)

@@ -37,6 +37,15 @@ describe('what is told of subscribers', () => {
     expect(await ask(admin, 'PUBSUB', 'SHARDCHANNELS')).toBe('*0\r\n')
   })
 
+  test('a client that is closed for what it is told of its own SUBSCRIBE leaves no subscription', async () => {
+    const [client, admin] = [await connect(server()), await connect(server())]
+    client.send(encode('CLIENT', 'REPLY', 'OFF'))
+    const channels = Array.from({ length: 40 }, (_, index) => `${index}:`.padEnd(MB, 'x'))
+    client.send(encode('SUBSCRIBE', ...channels))
+    await client.closed
+    expect(await infoOf(admin, 'pubsub_channels')).toBe(0)
+  })
+
   test('CLIENT KILL TYPE pubsub closes subscribers only', async () => {
     const [subscriber, other, admin] = [await connect(server()), await connect(server()), await connect(server())]
     await subscriber.command('SUBSCRIBE', 'x')
