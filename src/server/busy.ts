@@ -47,7 +47,7 @@ export class Busy {
 
   private read(connection: Connection, isFunction: boolean): void {
     const { fd } = connection
-    if (fd < 0) return
+    if (fd < 0 || connection.awaitsDirectRead) return
     let len = 0
     try {
       len = readSync(fd, this.bytes)

@@ -268,6 +268,11 @@ export class Connection {
     if (input.len === 0 && input.bytes.length === 0) this.input = null
   }
 
+  /** Whether a read is under way that lands right in its place: nothing may be read past it. */
+  get awaitsDirectRead(): boolean {
+    return this.direct !== null
+  }
+
   /** As `received`, while a script keeps the loop: `execute` is given what is whole, one request after the other. A
    *  client that waits for something else goes on waiting. */
   receiveWhileBusy(bytes: Uint8Array, len: number, execute: (decoder: Decoder) => void): void {
@@ -290,8 +295,13 @@ export class Connection {
       if (state === INCOMPLETE) break
       start = decoder.at
       if (state === COMPLETE) execute(decoder)
-      else if (state === FAILED) this.closeAfterReply()
+      else if (state === FAILED) {
+        if (!this.isSilenced) this.send(protocolError(decoder.error).bytes)
+        session.flags |= SessionFlag.CLOSE_AFTER_REPLY
+      }
     }
+    if (this.closed) return
+    if ((session.flags & CLOSING) !== 0) return this.closeAfterReply()
     input.consume(start)
     decoder.rebase(start)
     if (this.isTooLong(input)) server.limits.refuseQueryBuffer(this)

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { encode } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, eventually, OK, useServer } from './support.ts'
 
@@ -153,6 +154,39 @@ describe('a script that runs too long', () => {
     await ended
     other.send('NG\r\n')
     expect(String(await other.reply())).toBe('+PONG\r\n')
+  })
+
+  test('lets others go who say QUIT, or what is no request', async () => {
+    const [runner, client] = [await connect(server()), await connect(server())]
+    const [other, leaver] = [await connect(server()), await connect(server())]
+    for (const each of [client, other, leaver]) await ask(each, 'PING')
+    const ended = ask(runner, 'EVAL', ENDLESS, '0')
+    await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
+    other.send('*1\r\n!\r\n')
+    expect(String(await other.reply())).toBe("-ERR Protocol error: expected '$', got '!'\r\n")
+    expect(await ask(leaver, 'QUIT')).toBe(OK)
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+    await Promise.all([ended, other.closed, leaver.closed])
+  })
+
+  test('leaves a long argument whole that comes meanwhile', async () => {
+    const [runner, client, other] = [await connect(server()), await connect(server()), await connect(server())]
+    await ask(client, 'PING')
+    const value = Buffer.alloc(1_500_000, 'cinnabar ')
+    const request = encode('SET', 'long', value)
+    other.send(request.subarray(0, 600_000))
+    await sleep(100)
+    other.send(request.subarray(600_000, 700_000))
+    await sleep(100)
+    const ended = ask(runner, 'EVAL', ENDLESS, '0')
+    await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
+    other.send(request.subarray(700_000, 900_000))
+    await sleep(100)
+    expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+    await ended
+    other.send(request.subarray(900_000))
+    expect(String(await other.reply())).toBe(OK)
+    expect(body(await ask(other, 'GET', 'long')) === value.toString('latin1')).toBe(true)
   })
 })
 
