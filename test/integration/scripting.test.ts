@@ -137,6 +137,8 @@ describe('a script that runs too long', () => {
     const ended = ask(runner, 'EVAL', "redis.call('set', 'k', 'v') for i = 1, 8e7 do end", '0')
     await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
     expect(await ask(client, 'SCRIPT', 'KILL')).toMatch(/^-UNKILLABLE /)
+    expect(await ask(client, 'SHUTDOWN')).toMatch(/^-BUSY /) // half of what it does is not to be saved
+    expect(await ask(client, 'SHUTDOWN', 'SAVE', 'FORCE')).toMatch(/^-BUSY /)
     expect(await ended).toBe('$-1\r\n')
   })
 

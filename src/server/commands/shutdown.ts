@@ -1,7 +1,7 @@
 /* SHUTDOWN: its options. What it does is shutdown.ts's matter. */
 import type { Call } from '../../commands/call.ts'
 import { type Command, type CommandGroup, Flag, group, oneOf, optional, token } from '../../commands/definition.ts'
-import { NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX } from '../../protocol/errors.ts'
+import { BUSY_FUNCTION, BUSY_SCRIPT, NO_SHUTDOWN, SHUTDOWN_FAILED, SYNTAX } from '../../protocol/errors.ts'
 import type { Server } from '../server.ts'
 
 const OPTIONS = ['NOSAVE', 'SAVE', 'NOW', 'FORCE', 'ABORT'] as const
@@ -16,6 +16,11 @@ function shutdown(call: Call, server: Server): void {
   const contradicts = (given.has('ABORT') && given.size > 1) || (given.has('SAVE') && given.has('NOSAVE'))
   if (contradicts) return call.reply.error(SYNTAX)
   if (given.has('ABORT')) return server.shutdown.abort() ? call.reply.ok() : call.reply.error(NO_SHUTDOWN)
+  // A script that is only half done must not be saved.
+  const { running } = server.scripting
+  if (running !== null && !given.has('NOSAVE')) {
+    return call.reply.error(running.isFunction ? BUSY_FUNCTION : BUSY_SCRIPT)
+  }
   const save = given.has('SAVE') ? true : given.has('NOSAVE') ? false : undefined
   if (!server.shutdown.now({ save, force: given.has('FORCE') })) call.reply.error(SHUTDOWN_FAILED)
 }
