@@ -172,7 +172,8 @@ export class AofWriter {
       if (this.policy === 'everysec' && !force && this.isSyncing && this.postpones(seconds)) return true
       if (!this.write(seconds)) return this.policy !== 'always'
     }
-    return this.size === this.syncedSize || this.sync(seconds)
+    // A sync that failed is tried again, though nothing is written meanwhile: writes are refused until one succeeds.
+    return (this.size === this.syncedSize && this.syncError === null) || this.sync(seconds)
   }
 
   /** Whether a write waits for the sync that is under way. */
@@ -308,6 +309,7 @@ export class AofWriter {
     if (host.isWatched) host.took('aof-fsync-always', performance.now() - start)
     this.syncedSize = this.size
     this.lastSync = seconds
+    this.setErrors(this.writeError, null)
     if (this.jobs.length === 0) this.noteSynced(this.written)
     return true
   }

@@ -218,6 +218,9 @@ describe('a write that fails', () => {
     await until(() => server.appendOnly.writer.trouble !== null)
     expect(ask('INCR', 'n')).toBe('-MISCONF Errors writing to the AOF file: Input/output error\r\n')
     broken = false
+    server.cron.start()
+    await until(() => server.appendOnly.writer.trouble === null)
+    expect(ask('INCR', 'n')).toBe(':2\r\n')
   })
 })
 
