@@ -2,7 +2,8 @@
  *
  * The lock is held while the server writes files by itself: where there are save points, or appendonly is on. Without
  * them many servers may share a directory, as with Redis; a SAVE is refused there only if another server holds the
- * lock. Names of files count: servers with files of other names do not disturb each other. */
+ * lock. Names of files count: there is one lock for the RDB file and one for the append-only files, and
+ * servers with files of other names do not disturb each other. */
 import { setTimeout as after } from 'node:timers/promises'
 import { FileLock, LockState, SILENCE_MS } from '../persistence/file-lock.ts'
 import { isSystemError } from '../persistence/rdb/files.ts'
@@ -15,7 +16,7 @@ const LOOK_MS = 250
 
 export class DirectoryLock {
   private readonly server: Server
-  private lock: FileLock | null = null
+  private locks: readonly FileLock[] = []
   private timer: NodeJS.Timeout | undefined
 
   constructor(server: Server) {
@@ -33,40 +34,55 @@ export class DirectoryLock {
     return config.value('save').length > 0 || config.bool('appendonly')
   }
 
-  /** The lock of the files that are configured now. */
-  private current(): FileLock {
+  /** The locks of the files that are configured now: of the RDB file, and where an append-only file is kept, or
+   *  written by `rewrites`, of that. */
+  private current(rewrites = false): readonly FileLock[] {
     const { config } = this.server
-    const name = `.${config.bytes('dbfilename') ?? ''}.lock`
-    const path = toText(resolveBytes(config.directory, name).toString('latin1'))
-    if (this.lock !== null && this.lock.path !== path) this.lock.release()
-    if (this.lock === null || this.lock.path !== path) this.lock = new FileLock(path)
-    return this.lock
+    const names = [config.bytes('dbfilename') ?? '']
+    const keepsLog = rewrites || config.bool('appendonly')
+    if (keepsLog) names.push(`${config.bytes('appenddirname') ?? ''}.${config.bytes('appendfilename') ?? ''}`)
+    const paths = names.map((name) => toText(resolveBytes(config.directory, `.${name}.lock`).toString('latin1')))
+    for (const lock of this.locks) if (!paths.includes(lock.path)) lock.release()
+    this.locks = paths.map((path) => this.locks.find((lock) => lock.path === path) ?? new FileLock(path))
+    return this.locks
   }
 
-  /** At the start: takes the lock if it will be wanted. False, having logged why, if somebody else has it. */
+  /** At the start: takes the locks if they will be wanted. False, having logged why, if somebody else has one. */
   async begin(): Promise<boolean> {
     if (!this.isWanted) return true
-    const lock = this.current()
-    let state = lock.look()
-    if (state === LockState.UNCERTAIN) {
-      this.server.log.info(`The data may belong to another server (${this.holder(lock)}): waiting whether it lives.`)
-      for (let waited = 0; state === LockState.UNCERTAIN && waited <= SILENCE_MS + LOOK_MS; waited += LOOK_MS) {
-        await after(LOOK_MS)
-        state = lock.look()
-      }
+    for (const lock of this.current()) {
+      if (this.takeIf(lock, await this.settled(lock))) continue
+      this.release()
+      return false
     }
-    return this.takeIf(lock, state)
+    return true
   }
 
-  /** Whether files may be written now. If not, why is in the log. */
-  mayWrite(): boolean {
-    const lock = this.current()
-    if (lock.isHeld) return true
-    const state = lock.look()
-    if (this.isWanted) return this.takeIf(lock, state)
-    if (state === LockState.FREE) return true
-    this.refuse(lock)
-    return false
+  /** How a lock stands when that is certain, or cannot be told. */
+  private async settled(lock: FileLock): Promise<LockState> {
+    let state = lock.look()
+    if (state !== LockState.UNCERTAIN) return state
+    this.server.log.info(`The data may belong to another server (${this.holder(lock)}): waiting whether it lives.`)
+    for (let waited = 0; state === LockState.UNCERTAIN && waited <= SILENCE_MS + LOOK_MS; waited += LOOK_MS) {
+      await after(LOOK_MS)
+      state = lock.look()
+    }
+    return state
+  }
+
+  /** Whether files may be written now, with `rewrites` those of an append-only file. If not, why is in the log. */
+  mayWrite(rewrites = false): boolean {
+    for (const lock of this.current(rewrites)) {
+      if (lock.isHeld) continue
+      const state = lock.look()
+      if (this.isWanted) {
+        if (!this.takeIf(lock, state)) return false
+      } else if (state !== LockState.FREE) {
+        this.refuse(lock)
+        return false
+      }
+    }
+    return true
   }
 
   private takeIf(lock: FileLock, state: LockState): boolean {
@@ -100,11 +116,11 @@ export class DirectoryLock {
 
   /** Not the cron's matter, which stands still while the data is loaded. */
   private touch(): void {
-    if (this.lock?.touch() === false) this.refuse(this.lock)
+    for (const lock of this.locks) if (!lock.touch()) this.refuse(lock)
   }
 
   release(): void {
     clearInterval(this.timer)
-    this.lock?.release()
+    for (const lock of this.locks) lock.release()
   }
 }

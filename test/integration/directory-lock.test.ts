@@ -55,6 +55,22 @@ test('servers that save nothing by themselves may share a directory, but not wri
   expect(await ask(await connect(third), 'SAVE')).toBe(OK)
 })
 
+test('append-only files are one server’s, though each has an RDB file of its own', async () => {
+  const dir = directory()
+  const log = ['--appendonly', 'yes', '--dbfilename']
+  const first = await start(dir, [...log, 'first.rdb'])
+  const second = await start(dir, [...log, 'second.rdb'], false)
+  expect((await second.exited).code).toBe(1)
+  expect(second.log()).toContain('uses the files in this directory')
+  const third = await start(dir, ['--save', '', '--dbfilename', 'third.rdb'])
+  const client = await connect(third)
+  expect(await ask(client, 'BGREWRITEAOF')).toMatch(/^-ERR/)
+  expect(await ask(client, 'CONFIG', 'SET', 'appendonly', 'yes')).toMatch(/^-ERR CONFIG SET failed/)
+  await start(dir, [...log, 'fourth.rdb', '--appendfilename', 'other.aof'])
+  await first.stop('SIGTERM')
+  expect(await ask(client, 'CONFIG', 'SET', 'appendonly', 'yes')).toBe(OK)
+})
+
 test('the lock of a server that was killed is in nobody’s way', async () => {
   const dir = directory()
   const first = await start(dir, SAVING)

@@ -74,7 +74,7 @@ export class AofRewrite {
     const { snapshots, config, log } = server
     if (snapshots.busy) return false
     this.ok = false
-    if (!server.directoryLock.mayWrite() || !owner.directory.create()) return false
+    if (!server.directoryLock.mayWrite(true) || !owner.directory.create()) return false
     this.isRdb = config.bool('aof-use-rdb-preamble')
     const file = this.open()
     if (file === null) return false
