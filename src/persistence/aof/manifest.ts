@@ -117,7 +117,16 @@ export function parseManifest(text: string): Manifest | ManifestError {
     const error = tooLong ? 'The AOF manifest file contains too long line' : addLine(manifest, line)
     if (error !== undefined) return { error, lineNumber, line }
   }
+  passHistory(manifest)
   return manifest
+}
+
+/** Numbers of files that are about to be deleted are not given again. */
+function passHistory(manifest: Manifest): void {
+  for (const { name, seq } of manifest.history) {
+    if (name.endsWith(`.${seq}.incr.aof`)) manifest.incrementalSeq = Math.max(manifest.incrementalSeq, seq)
+    else manifest.baseSeq = Math.max(manifest.baseSeq, seq)
+  }
 }
 
 const FORMAT = 'Invalid AOF manifest file format'

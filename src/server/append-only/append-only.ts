@@ -268,9 +268,10 @@ export class AppendOnly implements EffectListener, WriterHost {
       if (!persistence.writeBase(directory.path(base.name))) return false
       log.info(`Creating AOF base file ${toText(base.name)} on server start`)
     }
+    const opens = manifest.last !== undefined
     const last = manifest.last ?? manifest.addIncremental(directory.prefix)
-    const opens = !isNew && !manifest.dirty
-    const fd = directory.open(last.name, 'a')
+    // A file of this name that the manifest does not list is none of ours: a crash may have left it.
+    const fd = directory.open(last.name, !opens)
     if (fd < 0 || directory.persist(manifest) !== Persisted.YES) return false
     this.writer.open(fd, directory.size(last) ?? 0)
     log.info(`${opens ? 'Opening' : 'Creating'} AOF incr file ${toText(last.name)} on server start`)
@@ -342,7 +343,7 @@ export class AppendOnly implements EffectListener, WriterHost {
     const isWaiting = this.state === AofState.WAITING
     const manifest = this.manifest.copy()
     const name = isWaiting ? directory.temporaryIncremental : manifest.addIncremental(directory.prefix).name
-    const fd = directory.open(name, 'w')
+    const fd = directory.open(name, true)
     if (fd < 0) return false
     if (!isWaiting && directory.persist(manifest) !== Persisted.YES) {
       directory.fs.closeSync(fd)

@@ -1,6 +1,7 @@
 /* The directory of append-only files: names and paths, and the manifest on disk, which is only ever replaced by a whole
  * one. What fails is logged here, in Redis's words, and answered. */
 import type * as nodeFs from 'node:fs'
+import { constants } from 'node:fs'
 import { type AofFile, Manifest, parseManifest } from '../../persistence/aof/manifest.ts'
 import type { WriterFileSystem } from '../../persistence/aof/writer.ts'
 import type { AsyncFileSystem } from '../../persistence/background-file.ts'
@@ -20,6 +21,8 @@ export const Persisted = { YES: 0, NO: 1, UNSURE: 2 } as const
 export type Persisted = (typeof Persisted)[keyof typeof Persisted]
 
 const FILE_MODE = 0o644
+/** As 'w', but what is written goes behind what is there: if half a write is cut off, the next one leaves no gap. */
+const ANEW = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND
 
 export class AofDirectory {
   private readonly config: Config
@@ -136,11 +139,11 @@ export class AofDirectory {
     return step === 'fsync directory' ? Persisted.UNSURE : Persisted.NO
   }
 
-  /** Opens a file to append to; -1 after logging why that could not be. `flags`: 'a', or 'w' to begin it anew. */
-  open(file: string, flags: 'a' | 'w'): number {
+  /** Opens a file to append to; -1 after logging why that could not be. */
+  open(file: string, beginsAnew: boolean): number {
     let fd = -1
     const failure = `Can't open the append-only file ${toText(file)}`
-    this.attempt(() => (fd = this.fs.openSync(this.path(file), flags, FILE_MODE)), failure)
+    this.attempt(() => (fd = this.fs.openSync(this.path(file), beginsAnew ? ANEW : 'a', FILE_MODE)), failure)
     return fd
   }
 

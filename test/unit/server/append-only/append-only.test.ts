@@ -1,5 +1,5 @@
 /* What the append-only file holds, and what becomes of it at run time: on and off, rewrites, timestamps, WAITAOF. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -138,6 +138,28 @@ test('while history is kept, the manifest lists it', async () => {
   running.ask('CONFIG', 'SET', 'aof-disable-auto-gc', 'no')
   expect(manifestOf(dir)).toHaveLength(2)
   expect(existsSync(path(dir, 'appendonly.aof.1.base.rdb'))).toBe(false)
+})
+
+test('a file that the manifest does not list, or lists as done with, is not gone on with', async () => {
+  const dir = temporaryDirectory()
+  const first = await start(dir)
+  first.ask('INCR', 'n')
+  first.server.close()
+  const second = await start(dir, { appendonly: 'no', 'aof-disable-auto-gc': 'yes' })
+  second.ask('SET', 'n', '5')
+  second.ask('BGREWRITEAOF')
+  await rewritten(second)
+  second.server.close()
+  const names = (running: Running) => running.server.appendOnly.manifest.files.map(({ name }) => name)
+  expect(names(second)).toEqual(['appendonly.aof.2.base.rdb'])
+  writeFileSync(path(dir, 'appendonly.aof.2.incr.aof'), '*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n')
+  const third = await start(dir)
+  expect(names(third)).toEqual(['appendonly.aof.2.base.rdb', 'appendonly.aof.2.incr.aof'])
+  expect(third.ask('INCR', 'n')).toBe(':6\r\n')
+  third.server.close()
+  const fourth = await start(dir)
+  expect(fourth.restored).toBe(true)
+  expect(fourth.ask('GET', 'n')).toBe('$1\r\n6\r\n')
 })
 
 test('a line with the time stands before the first command of each second', async () => {
