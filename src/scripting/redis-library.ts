@@ -19,6 +19,21 @@ const STATE_C_CALLS = 52
 /** Levels of a plain function that a command may need; about 200 KB. */
 const PROBE_DEPTH = 2000
 
+/** What a text begins with that means 0, and is not merely taken for it. */
+const ZERO = /^\s*[-+]?(0|\.)/
+/** What Lua calls the types of values, by number. */
+const TYPE_NAMES = [
+  'nil',
+  'boolean',
+  'userdata',
+  'number',
+  'string',
+  'table',
+  'function',
+  'userdata',
+  'thread',
+] as const
+
 /** Debug information of a function on the stack (lua_Debug), and its fields. */
 const DEBUG_SIZE = 128
 const DEBUG_WHAT = 12
@@ -311,7 +326,7 @@ export class RedisLibrary {
     if (argc < 2) return this.raise(state, 'redis.log() requires two arguments or more.')
     const first = this.stringArgument(state, 1)
     const level = first === undefined ? Number.NaN : Math.trunc(lua.api.lua_tonumber(state, 1))
-    if (first === undefined || (level === 0 && !/^\s*[-+]?(0|\.)/.test(first))) {
+    if (first === undefined || (level === 0 && !ZERO.test(first))) {
       return this.raise(state, 'First argument must be a number (log level).')
     }
     if (level < LogLevel.DEBUG || level > LogLevel.WARNING) return this.raise(state, 'Invalid debug level.')
@@ -402,10 +417,19 @@ export class RedisLibrary {
     return lua.countOf(state)
   }
 
-  /** An argument of math.random as C's int. */
+  /** An argument of math.random as C's int; undefined if it is no number. */
   private intArgument(state: number, index: number): number | undefined {
-    if (this.stringArgument(state, index) === undefined) return undefined
-    return this.lua.api.lua_tonumber(state, index) | 0
+    const text = this.stringArgument(state, index)
+    if (text === undefined) return undefined
+    const value = this.lua.api.lua_tonumber(state, index)
+    return value === 0 && !ZERO.test(text) ? undefined : value | 0
+  }
+
+  private raiseNoNumber(state: number, index: number, name: string): number {
+    const { lua } = this
+    const given = lua.countOf(state) < index ? undefined : lua.typeAt(lua.baseOf(state) + (index - 1) * VALUE_SIZE)
+    const type = given === undefined ? 'no value' : TYPE_NAMES[given]
+    return this.raisePlain(state, `bad argument #${index} to '${name}' (number expected, got ${type})`)
   }
 
   private randomNumber(state: number): number {
@@ -418,9 +442,7 @@ export class RedisLibrary {
       const bounds: number[] = argc === 1 ? [1] : []
       for (let index = 1; index <= argc; index++) {
         const bound = this.intArgument(state, index)
-        if (bound === undefined) {
-          return this.raisePlain(state, `bad argument #${index} to 'random' (number expected)`)
-        }
+        if (bound === undefined) return this.raiseNoNumber(state, index, 'random')
         bounds.push(bound)
       }
       const [least, most] = bounds as [number, number]
@@ -433,7 +455,7 @@ export class RedisLibrary {
 
   private randomSeed(state: number): number {
     const seed = this.intArgument(state, 1)
-    if (seed === undefined) return this.raisePlain(state, "bad argument #1 to 'randomseed' (number expected)")
+    if (seed === undefined) return this.raiseNoNumber(state, 1, 'randomseed')
     this.random.seed(seed)
     return 0
   }

@@ -242,6 +242,12 @@ export const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     'return math.random(0)',
     'return math.random(2,1)',
     'return math.random(1,2,3)',
+    'return math.random("a")',
+    'return math.random(1,{})',
+    'return math.random(nil)',
+    'math.randomseed()',
+    'return math.random("0")',
+    'return math.random("0x10") <= 16',
     'local s = 0 for k,v in pairs({10,20,30}) do s = s + v end return s',
     'local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(redis.call("incr", "c")) end end) ' +
       'return {co(), co(), co()}',
