@@ -160,8 +160,9 @@ export class Keyspace {
     this.setTime(this.now)
   }
 
-  listen(listener: ChangeListener): void {
-    this.listeners = [...this.listeners, listener]
+  /** Tells a listener of changes from now on; `first`: before the others. */
+  listen(listener: ChangeListener, first = false): void {
+    this.listeners = first ? [listener, ...this.listeners] : [...this.listeners, listener]
   }
   unlisten(listener: ChangeListener): void {
     this.listeners = this.listeners.filter((each) => each !== listener)
@@ -192,7 +193,9 @@ export class Keyspace {
   expired(db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.stats.expired++
     if (this.removals !== null) this.removals.expired(db, bytes, pos, len)
-    if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
+    // Here alone the first is told last, as in Redis.
+    const { listeners } = this
+    for (let at = listeners.length - 1; at >= 0; at--) listeners[at]!.keyChanged(db, bytes, pos, len, Event.EXPIRED)
   }
 
   /** A key is being taken out to make room: it is out of the table, and not freed yet. */

@@ -140,7 +140,8 @@ export class Tracking implements ChangeListener {
     const isNeeded = this.connections.size > 0 || this.nameCount > 0
     if (isNeeded === this.listening) return
     this.listening = isNeeded
-    if (isNeeded) keyspace.listen(this)
+    if (isNeeded)
+      keyspace.listen(this, true) // invalidations come before keyspace notifications
     else keyspace.unlisten(this)
   }
 

@@ -42,6 +42,27 @@ describe('tracking', () => {
     expect(await infoOf(other)).toMatchObject({ tracking_total_keys: 1, tracking_total_prefixes: 2 })
   })
 
+  test('tells of a change before its notification, and of a key that ran out of time behind it', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    await ask(other, 'FLUSHALL')
+    await ask(other, 'SET', 'short', '1', 'PX', '50')
+    await ask(other, 'CONFIG', 'SET', 'notify-keyspace-events', 'Ex$')
+    await ask(client, 'HELLO', '3')
+    await ask(client, 'PSUBSCRIBE', '__key*')
+    await ask(client, 'CLIENT', 'TRACKING', 'ON')
+    await ask(client, 'MGET', 'k', 'short')
+    await ask(other, 'SET', 'k', '1')
+    await eventually(async () => (await ask(other, 'EXISTS', 'short')) === ':0\r\n')
+    const told = (await client.replies(4)).map((push) => push.toString().replace(/^>\d\r\n\$\d+\r\n/, ''))
+    expect(told.map((push) => push.slice(0, push.indexOf('\r\n')))).toEqual([
+      'invalidate',
+      'pmessage',
+      'pmessage',
+      'invalidate',
+    ])
+    await ask(other, 'CONFIG', 'SET', 'notify-keyspace-events', '')
+  })
+
   test('keeps no more names than it may, and says which it gave up', async () => {
     const [client, other] = [await connect(server()), await connect(server())]
     await ask(other, 'FLUSHALL')
