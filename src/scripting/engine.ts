@@ -350,8 +350,9 @@ export class ScriptEngine {
     }
   }
 
-  /** Runs a library's code, which registers its functions; answers why it could not, if so. */
-  loadLibrary(code: Uint8Array, register: Register): string | null {
+  /** Runs a library's code, which registers its functions, for a limited time if `timed`; answers why it could not, if
+   *  so. */
+  loadLibrary(code: Uint8Array, register: Register, timed: boolean): string | null {
     let problem: string | null = null
     const failure = this.guard(() => {
       const interpreter = this.current
@@ -361,7 +362,7 @@ export class ScriptEngine {
       if (compiled !== null) problem = `Error compiling function: ${compiled}`
       else {
         this.register = register
-        this.loadDeadline = performance.now() + LOAD_MS_MAX
+        this.loadDeadline = timed ? performance.now() + LOAD_MS_MAX : Number.POSITIVE_INFINITY
         lua.setHook(state, hook, HookMask.COUNT, HOOK_COUNT)
         const failed = lua.api.lua_pcall(state, 0, 0)
         lua.setHook(state, 0, HookMask.NONE, 0)

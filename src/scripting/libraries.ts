@@ -2,7 +2,7 @@
  *
  *   libraries   name -> code, functions          a library is loaded whole or not at all: what it replaces comes back
  *   functions   name (any case) -> its library        if the new code fails, or clashes with a third one */
-import type { FunctionRecord, ScriptEngine } from './engine.ts'
+import type { FunctionRecord, Register, ScriptEngine } from './engine.ts'
 import { BAD_NAME, isName, readLibraryHead } from './shebang.ts'
 
 /** What a library and a function take besides their texts. */
@@ -72,7 +72,7 @@ export class Libraries {
     const old = this.set
     this.set = new LibrarySet()
     this.generation = this.engine.generation
-    for (const { code } of old.libraries.values()) this.load(code, true)
+    for (const { code } of old.libraries.values()) this.load(code, true, false)
   }
 
   private release(library: Library): void {
@@ -89,16 +89,17 @@ export class Libraries {
     }
   }
 
-  /** Loads a library's code; the library's name, or an error. */
-  load(code: Uint8Array, replace: boolean): { readonly name: string } | string {
+  /** Loads a library's code; the library's name, or an error. Code that has been loaded before is not `timed`: a slow
+   *  moment must not lose it. */
+  load(code: Uint8Array, replace: boolean, timed = true): { readonly name: string } | string {
     this.revive()
-    const loaded = this.loadInto(this.set, code, replace)
+    const loaded = this.loadInto(this.set, code, replace, timed)
     if (typeof loaded === 'string') return loaded
     this.measure()
     return loaded
   }
 
-  private loadInto(set: LibrarySet, code: Uint8Array, replace: boolean): Library | string {
+  private loadInto(set: LibrarySet, code: Uint8Array, replace: boolean, timed: boolean): Library | string {
     const head = readLibraryHead(code)
     if (typeof head === 'string') return head
     const old = set.libraries.get(head.name)
@@ -109,12 +110,13 @@ export class Libraries {
     const library: Library = { name: head.name, code, functions: new Map() }
     if (old !== undefined) set.unlink(old)
     const { functions } = library
-    let problem = this.engine.loadLibrary(head.code, (record) => {
+    const register: Register = (record) => {
       if (!isName(record.name)) return BAD_NAME
       if (functions.has(record.name)) return 'Function already exists in the library'
       functions.set(record.name, { ...record, library })
       return null
-    })
+    }
+    let problem = this.engine.loadLibrary(head.code, register, timed)
     if (problem === null && functions.size === 0) problem = 'No functions registered'
     if (problem === null) {
       const clash = [...functions.values()].find((each) => set.functions.has(keyOf(each.name)))
@@ -152,7 +154,7 @@ export class Libraries {
     this.revive()
     const restored = new LibrarySet()
     for (const code of codes) {
-      const loaded = this.loadInto(restored, code, false)
+      const loaded = this.loadInto(restored, code, false, true)
       if (typeof loaded !== 'string') continue
       for (const library of restored.libraries.values()) this.release(library)
       return loaded

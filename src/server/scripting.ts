@@ -278,7 +278,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     for (const { code } of this.libraries.all()) yield code
   }
   load(code: Uint8Array, replace: boolean): string | undefined {
-    const loaded = this.libraries.load(code, replace)
+    const loaded = this.libraries.load(code, replace, false)
     if (typeof loaded !== 'string') return undefined
     this.refused = true
     return loaded

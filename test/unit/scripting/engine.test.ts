@@ -1,5 +1,5 @@
 /* The engine without a server: its host answers every command with what a test puts there. */
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { Call } from '../../../src/commands/call.ts'
 import { Session } from '../../../src/commands/session.ts'
 import { Keyspace } from '../../../src/keyspace/keyspace.ts'
@@ -130,6 +130,21 @@ test('an interpreter that has broken is replaced, and libraries and scripts come
   expect(script.generation).toBe(engine.generation)
   expect(run('return 1')).toBe(':1\r\n')
   expect(host.failures).toBe(0)
+})
+
+test('a library comes back however slow the moment is', () => {
+  const { engine, run } = start()
+  const libraries = new Libraries(engine)
+  const code = "#!lua name=a\nfor i = 1, 300000 do end redis.register_function('f', function() end)"
+  expect(libraries.load(fromLatin1(code), false)).toMatchObject({ name: 'a' })
+  run("return string.find(string.rep('a', 300000), string.rep('a?', 200000) .. 'b')")
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000))
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+  expect(libraries.find('f')).toMatchObject({ name: 'f' })
+  expect(libraries.load(fromLatin1(code), true)).toContain('FUNCTION LOAD timeout')
 })
 
 test("what a command throws is not taken for the interpreter's", () => {
