@@ -16,8 +16,8 @@ const KNOWN = /^(z(rev)?rank .* (withscore|foo|x)|object encoding)/
 
 const DEBUG = { args: ['--enable-debug-command', 'yes'] }
 
-/** A table gives what ZSCAN finds in an order of its own. Of large scores 7.0 writes 17 digits, and later versions as many
- *  as it takes to tell them from others. */
+/** A table gives what ZSCAN finds in an order of its own. Of large scores 7.0 writes 17 digits, and later versions as
+ *  many as it takes to tell them from others. */
 const comparable = (name: string, reply: Buffer): string => {
   const text = reply
     .toString('latin1')
