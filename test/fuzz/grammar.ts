@@ -21,6 +21,9 @@ const FORBIDDEN = new Set([
   ...['client kill', 'client pause', 'client reply', 'config set', 'config rewrite'],
 ])
 const FORBIDDEN_FLAGS = new Set(['blocking', 'pubsub'])
+/** Asked for a negative count, these reply with so many elements, however few there are; so does Redis, for hours. */
+const REPEATING = new Set(['hrandfield', 'srandmember', 'zrandmember'])
+const REPEATED_MAX = 100_000
 /** Commands whose replies are so long that they would be all that is tested. */
 export const LONG_REPLIES = new Set(['command', 'command docs', 'command info', 'command list'])
 
@@ -85,6 +88,7 @@ export class Grammar {
   /** Whether a request must not be sent. */
   isForbidden(args: readonly string[]): boolean {
     const [name = '', subcommand = ''] = args.slice(0, 2).map((arg) => arg.toLowerCase())
+    if (REPEATING.has(name) && Number(args[2]) < -REPEATED_MAX) return true
     return this.forbidden.has(name) || this.forbidden.has(`${name} ${subcommand}`)
   }
 }
