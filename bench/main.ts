@@ -27,7 +27,7 @@ ${SUITES.map((suite) => `  ${suite.name.padEnd(14)}${suite.summary}`).join('\n')
   all           every suite
 
 Servers:
-  --ours "COMMAND"            what to run as ours (default: node dist/main.js); {port} is replaced,
+  --ours "COMMAND"            what to run as ours (default: as npm start); {port} is replaced,
                               and '--port N' appended where there is no {port}
   --server "name=COMMAND"     another server to start; may be repeated
   --against host:port         another server that already runs and is empty (its database 0
@@ -101,7 +101,10 @@ function positive(text: string, name: string): number {
 
 function specsFrom(args: Arguments): ServerSpec[] {
   const quiet = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-  const ours = args.ours === undefined ? ['node', join(ROOT, 'dist', 'main.js'), ...quiet] : splitWords(args.ours)
+  const ours =
+    args.ours === undefined
+      ? ['node', '--single-threaded-gc', join(ROOT, 'dist', 'main.js'), ...quiet]
+      : splitWords(args.ours)
   const specs: ServerSpec[] = [{ name: 'cinnabar', command: ours, address: null }]
   if (!args['no-redis'] && installed('redis-server')) {
     specs.push({ name: 'redis', command: ['redis-server', ...quiet], address: null })
