@@ -129,6 +129,14 @@ function debug(call: Call): void {
 export const RUNS = Flag.NOSCRIPT | Flag.STALE | Flag.SKIP_MONITOR | Flag.NO_MANDATORY_KEYS
 const COMPLEXITY = 'Depends on the script'
 
+/** The arguments of all of them: what is to be run, its keys, and others. `notes` says what becomes of the keys. */
+export const runsArgs = (what: string, access: 'RW access update' | 'RO access', notes?: string) => [
+  string(what),
+  integer('numkeys'),
+  optional(many(notes === undefined ? key(access) : key(access, 'key', { notes }))),
+  optional(many(string('arg'))),
+]
+
 export function evalCommands(server: Server): readonly Command[] {
   return group('scripting', {
     EVAL: {
@@ -136,12 +144,7 @@ export function evalCommands(server: Server): readonly Command[] {
       since: '2.6.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.MAY_REPLICATE,
-      args: [
-        string('script'),
-        integer('numkeys'),
-        optional(many(key('RW access update', 'key', { notes: 'the script may do anything with them' }))),
-        optional(many(string('arg'))),
-      ],
+      args: runsArgs('script', 'RW access update', 'the script may do anything with them'),
       flagsOf: flagsOfText,
       run: (call) => evaluate(call, server, false),
     },
@@ -150,12 +153,7 @@ export function evalCommands(server: Server): readonly Command[] {
       since: '7.0.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.READONLY,
-      args: [
-        string('script'),
-        integer('numkeys'),
-        optional(many(key('RO access', 'key', { notes: 'the script may read them' }))),
-        optional(many(string('arg'))),
-      ],
+      args: runsArgs('script', 'RO access', 'the script may read them'),
       flagsOf: flagsOfText,
       run: (call) => evaluate(call, server, true),
     },
@@ -164,12 +162,7 @@ export function evalCommands(server: Server): readonly Command[] {
       since: '2.6.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.MAY_REPLICATE,
-      args: [
-        string('sha1'),
-        integer('numkeys'),
-        optional(many(key('RW access update'))),
-        optional(many(string('arg'))),
-      ],
+      args: runsArgs('sha1', 'RW access update'),
       flagsOf: flagsOfSha(server),
       run: (call) => evaluateSha(call, server, false),
     },
@@ -178,7 +171,7 @@ export function evalCommands(server: Server): readonly Command[] {
       since: '7.0.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.READONLY,
-      args: [string('sha1'), integer('numkeys'), optional(many(key('RO access'))), optional(many(string('arg')))],
+      args: runsArgs('sha1', 'RO access'),
       flagsOf: flagsOfSha(server),
       run: (call) => evaluateSha(call, server, true),
     },

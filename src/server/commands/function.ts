@@ -6,9 +6,6 @@ import {
   Flag,
   type FlagsOf,
   group,
-  integer,
-  key,
-  many,
   oneOf,
   optional,
   string,
@@ -33,7 +30,7 @@ import {
 import { SCRIPT_FLAGS } from '../../scripting/engine.ts'
 import type { Library, LibraryFunction } from '../../scripting/libraries.ts'
 import type { Server } from '../server.ts'
-import { flagsDeclared, keyCountOf, RUNS } from './eval.ts'
+import { flagsDeclared, keyCountOf, RUNS, runsArgs } from './eval.ts'
 
 function callFunction(call: Call, server: Server, readOnly: boolean): void {
   server.monitors.announce(call)
@@ -192,12 +189,7 @@ export function functionCommands(server: Server): readonly Command[] {
       since: '7.0.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.MAY_REPLICATE,
-      args: [
-        string('function'),
-        integer('numkeys'),
-        optional(many(key('RW access update', 'key', { notes: 'the function may do anything with them' }))),
-        optional(many(string('arg'))),
-      ],
+      args: runsArgs('function', 'RW access update', 'the function may do anything with them'),
       flagsOf: flagsOfFunction(server),
       run: (call) => callFunction(call, server, false),
     },
@@ -206,12 +198,7 @@ export function functionCommands(server: Server): readonly Command[] {
       since: '7.0.0',
       complexity: COMPLEXITY,
       flags: RUNS | Flag.READONLY,
-      args: [
-        string('function'),
-        integer('numkeys'),
-        optional(many(key('RO access', 'key', { notes: 'the function may read them' }))),
-        optional(many(string('arg'))),
-      ],
+      args: runsArgs('function', 'RO access', 'the function may read them'),
       flagsOf: flagsOfFunction(server),
       run: (call) => callFunction(call, server, true),
     },

@@ -4,12 +4,12 @@ import { INT64_MAX, UINT64_MAX } from '../../lib/int64.ts'
 import { bool, choice, Flag, integer, memory, special } from './directive.ts'
 import {
   ACTED,
-  COLLECTIONS,
   COMPACTION,
   COMPACTION_STEPS,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
+  OTHER_TYPES,
   REPLICATION,
   RESTORE_EXAMINES,
   SLICED,
@@ -70,9 +70,9 @@ export const ENCODINGS = [
   integer('set-max-listpack-value', LONG, 64, ACTED, SIZE),
   integer('zset-max-listpack-entries', LONG, 128, ACTED, { ...SIZE, alias: 'zset-max-ziplist-entries' }),
   memory('zset-max-listpack-value', LONG, 64, ACTED, { ...SIZE, alias: 'zset-max-ziplist-value' }),
-  memory('hll-sparse-max-bytes', LONG, 3000, COLLECTIONS, SIZE),
-  memory('stream-node-max-bytes', LONG, 4096, COLLECTIONS, SIZE),
-  integer('stream-node-max-entries', LONG, 100, COLLECTIONS),
+  memory('hll-sparse-max-bytes', LONG, 3000, OTHER_TYPES, SIZE),
+  memory('stream-node-max-bytes', LONG, 4096, OTHER_TYPES, SIZE),
+  integer('stream-node-max-entries', LONG, 100, OTHER_TYPES),
 ] as const
 
 export const COMMANDS = [
