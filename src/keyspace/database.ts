@@ -310,8 +310,9 @@ export class Database {
     expiring.setRecorded(entry, due)
   }
 
-  /** Sees to it that the index knows when the first field of a hash is due. Allocates. */
+  /** Sees to it that the index knows when the first field of a hash is due, if its fields may expire. Allocates. */
   noteFields(entry: Ref, hash: number): void {
+    if (!this.keyspace.entries.hasExpiringFields(entry)) return
     const { expiring } = this.keyspace.hashes
     const due = expiring.nextDue(entry)
     if (due === 0 || due >= expiring.recorded(entry)) return

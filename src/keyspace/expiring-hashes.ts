@@ -90,6 +90,7 @@ export class ExpiringHashes {
   }
 
   private recordOf(entry: Ref): Ref {
+    DEV: assert(this.entries.hasExpiringFields(entry), 'only hashes whose fields may expire have a record')
     return this.entries.value(entry) as Ref
   }
   private isTable(entry: Ref): boolean {

@@ -68,11 +68,11 @@ export class Replay {
     batch.count = 0
     decoder.first = 0
     for (;;) {
-      const from = decoder.at
       const next = reader.next()
       if (next !== Next.REQUEST) return this.runBatch() && this.goOn(next)
       if (decoder.argc === 1 && this.isMark()) {
-        decoder.at = from // it is read again, when what stands before it has been done
+        // It is read again, when what stands before it has been done. (It may have come in two pieces.)
+        decoder.at = decoder.requestStart
         if (batch.count > 0) return this.runBatch()
         return this.passMark()
       }

@@ -275,6 +275,23 @@ describe.each([
   })
 })
 
+/** The corner where a hash without expiries could be taken for one with: what they write down lies elsewhere. */
+test.each([512, 0])('HSETEX and HGETDEL leave whole a hash whose fields do not expire (listpacks up to %i)', (most) => {
+  const server = new Engine()
+  server.keyspace.hashes.listpackCountMax = most
+  const fields = Array.from({ length: 400 }, (_, index) => index)
+  for (const index of fields) server.run(`hset h f${index} ${index}`)
+  for (const index of fields.slice(0, 100)) {
+    server.run(`hsetex h KEEPTTL FIELDS 1 f${index} x`)
+    server.run(`hsetex h FIELDS 1 new${index} x`)
+    expect(server.run(`hgetdel h FIELDS 1 f${index + 100}`)).toBe(`*1 $3 ${index + 100}`)
+    expect(server.run('hlen h')).toBe(':400')
+  }
+  server.keyspace.verify()
+  for (const index of fields.slice(200)) expect(server.run(`hget h f${index}`)).toBe(`$3 ${index}`)
+  expect(server.encoding('h')).toBe(most === 0 ? 'hashtable' : 'listpack')
+})
+
 test.each([
   ['hexpire h x FIELDS 1 a', 'ERR value is not an integer or out of range'],
   ['hexpire h -1 FIELDS 1 a', 'ERR invalid expire time, must be >= 0'],
