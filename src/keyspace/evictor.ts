@@ -16,6 +16,7 @@ import { randomBelow } from '../lib/random.ts'
 import { CHUNK_MASK, CHUNK_SHIFT, NONE, type Ref } from '../memory/memory.ts'
 import { SCAN_END } from '../structures/table.ts'
 import type { Database } from './database.ts'
+import type { ExpiryIndex } from './expiry-index.ts'
 import type { Keyspace } from './keyspace.ts'
 
 const POOL_SIZE = 16
@@ -49,6 +50,8 @@ export class Evictor {
   private readonly databases: (Database | null)[] = new Array<Database | null>(POOL_SIZE).fill(null)
   /** Keys still to be looked at for the evictions so far: whole buckets are looked at. */
   private owed = 0
+  /** The last records looked at for volatile-ttl were none of a key that may go. */
+  private soonestInVain = false
   private drawn: Database | null = null
   private drawnFor = 0
 
@@ -63,6 +66,7 @@ export class Evictor {
     this.order = policy.endsWith('ttl') ? Order.TTL : policy.endsWith('random') ? Order.RANDOM : Order.ACCESS
     this.count = 0
     this.owed = 0
+    this.soonestInVain = false
     this.drawnFor = 0
   }
 
@@ -117,6 +121,7 @@ export class Evictor {
     }
     const entry = this.entryOf(db)
     if (entry !== NONE) db.evictEntry(entry, table.hashOf(entry))
+    else db.expireNext() // those with an expiry may wait to be visited, or to be in the new index
     return true
   }
 
@@ -172,16 +177,24 @@ export class Evictor {
     const { entries } = this.keyspace
     const index = db.index!
     let met = 0
-    if (!index.isBehind) index.seekSoonest()
+    if (!this.soonestInVain && !index.isBehind) index.seekSoonest()
     for (let looked = 0; met < this.samples && looked < IN_VAIN_MAX && !index.isBehind; looked++) {
-      if (!index.walkBlock()) break
+      if (!this.stepSoonest(index)) break
       const entry = this.entryOf(db)
       if (entry === NONE) continue
       met++
       const due = toNumber(entries.expiry(entry))
       this.offer(db, entry, due, due)
     }
-    if (met === 0 && index.isBehind) db.expireNext()
+    this.soonestInVain = met === 0
+    if (met === 0) db.expireNext()
+  }
+
+  /** Steps to a record of the soonest slot. If that has none of a key that may go (but of hashes whose fields expire),
+   *  to those that follow it, one after the other, until there is one. */
+  private stepSoonest(index: ExpiryIndex): boolean {
+    if (this.soonestInVain) return index.walk()
+    return index.walkBlock() || (index.seekSoonest() && index.walkBlock())
   }
 
   /** The entry with an expiry that the index's record names, or at least one like it; NONE if there is none. A record

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { HashEncoding } from '../../../src/keyspace/entry.ts'
 import { Evictor } from '../../../src/keyspace/evictor.ts'
 import { Keyspace } from '../../../src/keyspace/keyspace.ts'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
@@ -123,6 +124,43 @@ test('volatile-ttl finds its way past records of keys that are gone or were put 
   evictTo(keyspace, evictor, 2000)
   expect(evictor.evictNext()).toBe(false)
 })
+
+/** A hash with a field that expires. */
+function setField(keyspace: Keyspace, key: string, due: number): void {
+  const { hashes, databases } = keyspace
+  const name = fromLatin1(key)
+  const db = databases[0]!
+  db.lookupWrite(name, 0, name.length)
+  db.insert(hashes.create(HashEncoding.LISTPACK, name, 0, name.length))
+  hashes.set(db.lookupWrite(name, 0, name.length), name, 0, name.length, name, 0, name.length, false)
+  const entry = db.lookupWrite(name, 0, name.length)
+  hashes.letExpire(entry)
+  expect(hashes.has(entry, name, 0, name.length)).toBe(true)
+  hashes.expiring.setDue(entry, name, 0, name.length, due)
+  db.noteFields(entry, db.hash)
+}
+
+test.each(['volatile-lru', 'volatile-ttl', 'volatile-random'])(
+  '%s finds the keys that may go among hashes of which only fields expire, be the index up to date or not',
+  (policy) => {
+    for (const state of ['up to date', 'behind', 'being built']) {
+      const { keyspace, evictor } = keyspaceWith(policy)
+      for (let index = 0; index < 1000; index++) setField(keyspace, `hash:${index}`, START + 10_000 + index)
+      for (let index = 0; index < 3; index++) set(keyspace, `key:${index}`, START + HOUR)
+      for (let index = 0; index < 3; index++) set(keyspace, `soon:${index}`, START + 5000)
+      if (state === 'behind') {
+        // What the three soonest point to is put off: their records are visited in vain.
+        for (let index = 0; index < 3; index++) set(keyspace, `soon:${index}`, START + HOUR)
+        keyspace.setTime(START + 6000)
+        expect(keyspace.databases[0]!.expireNext()).toBe(true)
+      }
+      if (state === 'being built') keyspace.databases[0]!.rebuildIndex()
+      evictTo(keyspace, evictor, 1000)
+      expect([...keysLeft(keyspace)].every((key) => key.startsWith('hash'))).toBe(true)
+      expect(evictor.evictNext()).toBe(false)
+    }
+  },
+)
 
 test('a candidate that is used before its turn comes is passed over', () => {
   const { keyspace, evictor } = keyspaceWith('allkeys-lru')
