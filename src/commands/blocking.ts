@@ -4,8 +4,9 @@
  * may find something, it is run again, arguments and all, as if it came just now. */
 import type { Type } from '../keyspace/entry.ts'
 import { parseDouble } from '../lib/double.ts'
+import { compareInt64, toNumber } from '../lib/int64.ts'
 import { isFiniteLongDouble, parseLongDouble } from '../lib/long-double.ts'
-import { TIMEOUT_NEGATIVE, TIMEOUT_NOT_FLOAT, TIMEOUT_OUT_OF_RANGE } from '../protocol/errors.ts'
+import { TIMEOUT_NEGATIVE, TIMEOUT_NOT_FLOAT, TIMEOUT_NOT_INTEGER, TIMEOUT_OUT_OF_RANGE } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 
 const MS_MAX = 2 ** 63
@@ -13,8 +14,16 @@ const MS_MAX = 2 ** 63
 export interface Blocker {
   /** Makes the caller wait until one of the keys of arguments `first` to `first + count - 1` holds a value of this
    *  type, or is gone if that is to be known too; for `timeoutMs`, 0 for ever. False if it must not wait, or cannot:
-   *  then its time is up at once. */
-  block(call: Call, type: Type, first: number, count: number, timeoutMs: number, whenGone?: boolean): boolean
+   *  then its time is up at once. `replaced`: arguments that are to be others when the command is run again. */
+  block(
+    call: Call,
+    type: Type,
+    first: number,
+    count: number,
+    timeoutMs: number,
+    whenGone?: boolean,
+    replaced?: ReadonlyMap<number, Uint8Array>,
+  ): boolean
 }
 
 /** A timeout in seconds as milliseconds; undefined after replying what is wrong with it. */
@@ -34,5 +43,15 @@ export function timeoutOf(call: Call, index: number): number | undefined {
   else if (ms < 0) call.reply.error(TIMEOUT_NEGATIVE)
   else if (ms > MS_MAX - 1 - call.keyspace.now) call.reply.error(TIMEOUT_OUT_OF_RANGE)
   else return ms
+  return undefined
+}
+
+/** A timeout in milliseconds; undefined after replying what is wrong with it. */
+export function timeoutMsOf(call: Call, index: number): number | undefined {
+  const ms = call.integer(index)
+  if (ms === undefined) call.reply.error(TIMEOUT_NOT_INTEGER)
+  else if (compareInt64(ms, 0) < 0) call.reply.error(TIMEOUT_NEGATIVE)
+  else if (toNumber(ms) > MS_MAX - 1 - call.keyspace.now) call.reply.error(TIMEOUT_OUT_OF_RANGE)
+  else return toNumber(ms)
   return undefined
 }

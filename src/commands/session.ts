@@ -35,6 +35,8 @@ export const SessionFlag = {
   SPOILED: 1 << 6,
   /** Runs the commands of a script. */
   SCRIPT: 1 << 7,
+  /** What it says was done once already: it is told by a file. */
+  REPLAYS: 1 << 8,
 } as const
 
 export const ReplyMode = { ON: 0, OFF: 1, SKIP_NEXT: 2, SKIP: 3 } as const

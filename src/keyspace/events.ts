@@ -6,6 +6,10 @@
 export interface KeyEvent {
   readonly kind: string
   readonly name: string
+  /** Who waits for the key is not served because of it. */
+  readonly wakesNobody?: true
+  /** What the key holds is the same to those who watch or track it, as in Redis. */
+  readonly isAside?: true
 }
 
 const generic = (name: string): KeyEvent => ({ kind: 'g', name })
@@ -14,6 +18,8 @@ const list = (name: string): KeyEvent => ({ kind: 'l', name })
 const set = (name: string): KeyEvent => ({ kind: 's', name })
 const zset = (name: string): KeyEvent => ({ kind: 'z', name })
 const hash = (name: string): KeyEvent => ({ kind: 'h', name })
+const stream = (name: string): KeyEvent => ({ kind: 't', name, wakesNobody: true })
+const group = (name: string): KeyEvent => ({ kind: 't', name, wakesNobody: true, isAside: true })
 
 export const Event = {
   DEL: generic('del'),
@@ -65,6 +71,17 @@ export const Event = {
   ZUNIONSTORE: zset('zunionstore'),
   ZINTERSTORE: zset('zinterstore'),
   ZDIFFSTORE: zset('zdiffstore'),
+  XADD: { kind: 't', name: 'xadd' },
+  XDEL: stream('xdel'),
+  XTRIM: stream('xtrim'),
+  XSETID: group('xsetid'),
+  XGROUP_CREATE: group('xgroup-create'),
+  XGROUP_SETID: group('xgroup-setid'),
+  XGROUP_DESTROY: { kind: 't', name: 'xgroup-destroy', isAside: true },
+  XGROUP_CREATECONSUMER: group('xgroup-createconsumer'),
+  XGROUP_DELCONSUMER: group('xgroup-delconsumer'),
+  /** An empty stream has been made: a change that no notification tells of. */
+  MADE: { kind: ' ', name: '' },
   EXPIRED: { kind: 'x', name: 'expired' },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },

@@ -16,6 +16,7 @@ import { Hashes, hashKind } from './hashes.ts'
 import type { Kind } from './kinds.ts'
 import { Lists, listKind } from './lists.ts'
 import { Sets, setKind } from './sets.ts'
+import { Streams, streamKind } from './streams.ts'
 import { Strings, stringKind } from './strings.ts'
 import { zsetKind } from './zset-kind.ts'
 import { Zsets } from './zsets.ts'
@@ -87,6 +88,7 @@ export class Keyspace {
   readonly sets: Sets
   readonly hashes: Hashes
   readonly zsets: Zsets
+  readonly streams: Streams
   readonly clock = new AccessClock()
   readonly databases: Database[] = []
   /** By type tag. */
@@ -134,6 +136,8 @@ export class Keyspace {
     this.register(zsetKind(this.zsets, this.entries))
     this.lists = new Lists(this.entries, this.listpacks, (step) => this.doom(step))
     this.register(listKind(this.lists, this.entries))
+    this.streams = new Streams(this.entries, this.listpacks, doom)
+    this.register(streamKind(this.streams))
     for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))
     this.setTime(Date.now())
   }

@@ -108,7 +108,7 @@ export class Waiters<W extends Waiter> implements ChangeListener {
   }
 
   keyChanged(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
-    if (!this.filter.mayHave(db, bytes, pos, len) || event === Event.MISS) return
+    if (!this.filter.mayHave(db, bytes, pos, len) || event === Event.MISS || event.wakesNobody === true) return
     const queue = this.queues.get(db)?.get(latin1(bytes, pos, len))
     if (queue !== undefined && equalBytes(queue.key, 0, bytes, pos, len)) this.mark(queue)
   }

@@ -346,3 +346,73 @@ export function execAbortedBecause(error: ErrorReply): ErrorReply {
   const text = latin1(error.bytes, 1, error.bytes.length - 3).replace(/^ERR /, '')
   return errorReply(`EXECABORT Transaction discarded because of: ${text}`)
 }
+
+// Streams.
+export const BAD_STREAM_ID = errorReply('ERR Invalid stream ID specified as stream command argument')
+export const BAD_RANGE_START = errorReply('ERR invalid start ID for the interval')
+export const BAD_RANGE_END = errorReply('ERR invalid end ID for the interval')
+export const XADD_ID_ZERO = errorReply('ERR The ID specified in XADD must be greater than 0-0')
+export const XADD_ID_SMALL = errorReply(
+  'ERR The ID specified in XADD is equal or smaller than the target stream top item',
+)
+export const XADD_EXHAUSTED = errorReply('ERR The stream has exhausted the last possible ID, unable to add more items')
+export const XADD_TOO_LARGE = errorReply('ERR Elements are too large to be stored')
+export const TRIM_TWICE = errorReply('ERR syntax error, MAXLEN and MINID options at the same time are not compatible')
+export const TRIM_MAXLEN_NEGATIVE = errorReply('ERR The MAXLEN argument must be >= 0.')
+export const TRIM_LIMIT_NEGATIVE = errorReply('ERR The LIMIT argument must be >= 0.')
+export const TRIM_LIMIT_ALONE = errorReply(
+  'ERR syntax error, LIMIT cannot be used without specifying a trimming strategy',
+)
+export const TRIM_LIMIT_EXACT = errorReply('ERR syntax error, LIMIT cannot be used without the special ~ option')
+export const XTRIM_NO_STRATEGY = errorReply('ERR syntax error, XTRIM must be called with a trimming strategy')
+export const XSETID_ADDED_NEGATIVE = errorReply('ERR entries_added must be positive')
+export const XSETID_BELOW_GIVEN = errorReply(
+  'ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id',
+)
+export const XSETID_BELOW_DELETED = errorReply(
+  'ERR The ID specified in XSETID is smaller than current max_deleted_entry_id',
+)
+export const XSETID_BELOW_TOP = errorReply('ERR The ID specified in XSETID is smaller than the target stream top item')
+export const XSETID_ADDED_SMALL = errorReply(
+  'ERR The entries_added specified in XSETID is smaller than the target stream length',
+)
+export const XGROUP_NO_KEY = errorReply(
+  'ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM ' +
+    'option to create an empty stream automatically.',
+)
+export const XGROUP_READ_NEGATIVE = errorReply('ERR value for ENTRIESREAD must be positive or -1')
+export const BUSY_GROUP = errorReply('BUSYGROUP Consumer Group name already exists')
+export const XREAD_GROUP_OPTION = errorReply(
+  'ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.',
+)
+export const XREAD_NOACK_OPTION = errorReply(
+  'ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.',
+)
+export const XREADGROUP_NO_GROUP = errorReply('ERR Missing GROUP option for XREADGROUP')
+export const XREADGROUP_LAST = errorReply(
+  'ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by ' +
+    'specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.',
+)
+export const XREADGROUP_FINAL = errorReply(
+  'ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by ' +
+    'specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.',
+)
+export const XREAD_NEW = errorReply(
+  'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.',
+)
+export const BAD_CLAIM_IDLE = errorReply('ERR Invalid min-idle-time argument for XCLAIM')
+export const BAD_CLAIM_IDLE_OPTION = errorReply('ERR Invalid IDLE option argument for XCLAIM')
+export const BAD_CLAIM_TIME_OPTION = errorReply('ERR Invalid TIME option argument for XCLAIM')
+export const BAD_CLAIM_RETRYCOUNT = errorReply('ERR Invalid RETRYCOUNT option argument for XCLAIM')
+export const BAD_AUTOCLAIM_IDLE = errorReply('ERR Invalid min-idle-time argument for XAUTOCLAIM')
+export const AUTOCLAIM_COUNT = errorReply('ERR COUNT must be > 0')
+export const unknownClaimOption = (option: string): ErrorReply =>
+  errorReply(`ERR Unrecognized XCLAIM option '${shown(option)}'`)
+export const unbalancedStreams = (command: string, symbol: string): ErrorReply =>
+  errorReply(`ERR Unbalanced '${command}' list of streams: for each stream key an ID or '${symbol}' must be specified.`)
+export const blockInScript = (command: string): ErrorReply =>
+  errorReply(`ERR ${shown(command)} command is not allowed with BLOCK option from scripts`)
+export const noKeyOrGroup = (key: string, group: string, where = ''): ErrorReply =>
+  errorReply(`NOGROUP No such key '${shown(key)}' or consumer group '${shown(group)}'${where}`)
+export const noGroup = (group: string, key: string): ErrorReply =>
+  errorReply(`NOGROUP No such consumer group '${shown(group)}' for key name '${shown(key)}'`)

@@ -92,7 +92,15 @@ export class Blocking implements Blocker {
     return this.waiters.whenGoneKeyCount
   }
 
-  block(call: Call, type: Type, first: number, count: number, timeoutMs: number, whenGone = false): boolean {
+  block(
+    call: Call,
+    type: Type,
+    first: number,
+    count: number,
+    timeoutMs: number,
+    whenGone = false,
+    replaced?: ReadonlyMap<number, Uint8Array>,
+  ): boolean {
     const { session } = call
     if ((session.flags & SessionFlag.DENY_BLOCKING) !== 0 || count > KEYS_MAX) return false
     const connection = this.server.connections.get(session.id)
@@ -102,7 +110,7 @@ export class Blocking implements Blocker {
     const client: BlockedClient = {
       connection,
       command: call.command,
-      request: again?.request ?? copyRequest(call),
+      request: again?.request ?? copyRequest(call, replaced),
       silent: again?.silent ?? session.replyMode !== ReplyMode.ON,
       db: call.db,
       type,
@@ -255,17 +263,23 @@ function keysOf(call: Call, first: number, count: number): string[] {
   return [...keys]
 }
 
-function copyRequest(call: Call): Request {
+/** A copy of the arguments, some of which may be `replaced`. */
+function copyRequest(call: Call, replaced?: ReadonlyMap<number, Uint8Array>): Request {
   const { argc } = call
   const pos = new Int32Array(argc)
   const len = call.len.slice(0, argc)
+  for (const [index, argument] of replaced ?? []) len[index] = argument.length
   let size = 0
   for (let index = 0; index < argc; index++) {
     pos[index] = size
     size += len[index]!
   }
   const bytes = new Uint8Array(size)
-  for (let index = 0; index < argc; index++) copyBytes(call.bytes, call.posOf(index), bytes, pos[index]!, len[index]!)
+  for (let index = 0; index < argc; index++) {
+    const argument = replaced?.get(index)
+    if (argument === undefined) copyBytes(call.bytes, call.posOf(index), bytes, pos[index]!, len[index]!)
+    else copyBytes(argument, 0, bytes, pos[index]!, argument.length)
+  }
   return { bytes, argc, pos, len }
 }
 

@@ -3,7 +3,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Config } from './config/config.ts'
 
 export function followEncodingLimits(config: Config, keyspace: Keyspace): void {
-  const { lists, sets, hashes, zsets } = keyspace
+  const { lists, sets, hashes, zsets, streams } = keyspace
   config.onChange('list-max-listpack-size', () => {
     lists.quicklist.setFill(config.number('list-max-listpack-size'))
   })
@@ -18,6 +18,10 @@ export function followEncodingLimits(config: Config, keyspace: Keyspace): void {
   config.onChange('hash-max-listpack-value', () => (hashes.listpackLenMax = config.number('hash-max-listpack-value')))
   config.onChange('zset-max-listpack-entries', () => {
     zsets.listpackCountMax = config.number('zset-max-listpack-entries')
+  })
+  config.onChange('stream-node-max-bytes', () => (streams.log.nodeBytesMax = config.number('stream-node-max-bytes')))
+  config.onChange('stream-node-max-entries', () => {
+    streams.log.nodeEntriesMax = config.number('stream-node-max-entries')
   })
   config.onChange('zset-max-listpack-value', () => (zsets.listpackLenMax = config.number('zset-max-listpack-value')))
 }

@@ -28,6 +28,12 @@ import { setCommands } from '../commands/sets.ts'
 import { setAlgebraCommands } from '../commands/sets-algebra.ts'
 import { setRandomCommands } from '../commands/sets-random.ts'
 import { sortCommands } from '../commands/sort.ts'
+import { streamCommands } from '../commands/streams.ts'
+import { streamClaimCommands } from '../commands/streams-claims.ts'
+import { streamGroupCommands } from '../commands/streams-groups.ts'
+import { streamInfoCommands } from '../commands/streams-info.ts'
+import { streamRangeCommands } from '../commands/streams-ranges.ts'
+import { streamReadingCommands } from '../commands/streams-reading.ts'
 import { stringCommands } from '../commands/strings.ts'
 import { stringRangeCommands } from '../commands/strings-ranges.ts'
 import { Transactions, transactionCommands } from '../commands/transactions.ts'
@@ -272,6 +278,12 @@ export class Server {
       listPositionCommands,
       listMoveCommands,
       blockingListCommands(this.blocking),
+      streamCommands,
+      streamRangeCommands,
+      streamReadingCommands(this.blocking),
+      streamGroupCommands,
+      streamClaimCommands,
+      streamInfoCommands,
       keyCommands,
       keyExpiryCommands,
       keyScanCommands,

@@ -205,7 +205,7 @@ export class Tracking implements ChangeListener {
   }
 
   keyChanged(_db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
-    if (event === Event.MISS || event === Event.NEW) return
+    if (event === Event.MISS || event === Event.NEW || event.isAside === true) return
     if (this.broadcast.prefixCount > 0) {
       const changer = this.changerOf(event)
       if (this.broadcast.note(bytes, pos, len, changer)) setImmediate(() => this.tellBroadcast())

@@ -5,7 +5,7 @@
  *
  *   block   | count | next | prev | parent | record | record | … | room for one more |
  *
- *   record  in a leaf         the owner's: all of it a key, weighing 1;  or, in a weighted tree, | child | weight |
+ *   record  in a leaf         | key | the owner's … |, weighing 1;  or, in a weighted tree, | child | weight |
  *           above the leaves  | block below | its weight | the first key below |
  *
  * `height` is the number of levels above the leaves; `first` and `last` are the outermost leaves, and leaves are linked
@@ -78,14 +78,14 @@ export class CountedTree {
   private readonly leafSize: number
   private readonly innerSize: number
 
-  /** `keyWords`: the words of a key, which a leaf's record is; 0: a weighted tree. `leafMax`, `innerMax`: records of a
-   *  block. */
-  constructor(memory: Memory, keyWords: number, leafMax: number, innerMax: number) {
+  /** `keyWords`: the words of a key, which a leaf's record begins with; 0: a weighted tree. `leafMax`, `innerMax`:
+   *  records of a block. `ownWords`: the words of a leaf's record behind its key, which are the owner's. */
+  constructor(memory: Memory, keyWords: number, leafMax: number, innerMax: number, ownWords = 0) {
     assert(leafMax >= 2 && innerMax >= INNER_MAX_LEAST, 'a block that is too full makes two that are not too empty')
     this.memory = memory
     this.weighted = keyWords === 0
     this.keyWords = keyWords
-    this.leafWords = this.weighted ? CHILD_KEY : keyWords
+    this.leafWords = this.weighted ? CHILD_KEY : keyWords + ownWords
     this.innerWords = CHILD_KEY + keyWords
     this.leafMax = leafMax
     this.innerMax = innerMax
@@ -594,6 +594,35 @@ export class CountedTree {
       memory.setWord(root, FIRST, NONE)
       memory.setWord(root, LAST, NONE)
     }
+  }
+
+  /** Makes the empty tree `target` a copy of a tree of keys, block by block. Allocates. */
+  copy(source: Ref, target: Ref): void {
+    const { memory } = this
+    for (let word = 0; word < TREE_WORDS; word++) memory.setWord(target, word, memory.word(source, word))
+    const top = memory.word(source, TOP) as Ref
+    if (top === NONE) return
+    memory.setWord(target, LAST, NONE)
+    memory.setWord(target, TOP, this.copyBlock(target, top, memory.word(source, HEIGHT)))
+  }
+
+  /** Copies a block and all below it; leaves are linked behind the last one copied. */
+  private copyBlock(target: Ref, source: Ref, level: number): Ref {
+    const { memory } = this
+    const block = memory.duplicate(source)
+    if (level === 0) {
+      const prev = memory.word(target, LAST) as Ref
+      memory.setWord(block, PREV, prev)
+      if (prev === NONE) memory.setWord(target, FIRST, block)
+      else memory.setWord(prev, NEXT, block)
+      memory.setWord(target, LAST, block)
+      return block
+    }
+    for (let slot = 0; slot < this.count(block); slot++) {
+      const word = RECORDS + slot * this.innerWords + CHILD
+      memory.setWord(block, word, this.copyBlock(target, memory.word(source, word) as Ref, level - 1))
+    }
+    return block
   }
 
   /** Frees the last leaf, and what above it is empty then; only for a tree that nobody will use again. False when there

@@ -165,6 +165,7 @@ export class WatchedKeys implements ChangeListener {
 
   keyChanged(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
     if (!this.filter.mayHave(db, bytes, pos, len) || event === Event.MISS || event === Event.NEW) return
+    if (event.isAside === true) return
     const root = this.roots[db.id]! as Ref
     if (root === NONE) return
     const hash = hashBytes(bytes, pos, len)

@@ -55,7 +55,7 @@ export class Replay {
     this.validTo = reader.offset
     this.batch = new Batch(server.table)
     const session = new Session(0)
-    session.flags |= SessionFlag.DENY_BLOCKING
+    session.flags |= SessionFlag.DENY_BLOCKING | SessionFlag.REPLAYS
     session.authenticated = true
     this.call = new Call(server.keyspace, session, new Reply())
   }
