@@ -196,6 +196,7 @@ export class ExpiringHashes {
       table.insert(root, fields.create(bytes, pos, len, valueBytes, valuePos, valueLen), hash)
       return true
     }
+    if (table.watcher !== null) table.watcher.changes(root, found)
     const old = fields.due(found)
     const due = keep ? old : 0
     if (due === old && fields.overwrite(found, valueBytes, valuePos, valueLen)) return false
@@ -254,9 +255,10 @@ export class ExpiringHashes {
   }
 
   private setDueInTable(entry: Ref, due: number): void {
-    const { table, fields, index } = this
+    const { table, fields, index, memory } = this
     const field = this.place as Ref
     const order = this.indexOf(entry)
+    if (table.watcher !== null) table.watcher.changes(this.root(entry), field)
     if (this.due !== 0 && due !== 0) {
       index.rescore(order, this.due, field, due)
       fields.setDue(field, due)
@@ -265,6 +267,7 @@ export class ExpiringHashes {
     if (this.due !== 0) index.remove(order, this.due, field)
     const fresh = fields.recreate(field, due)
     table.replaceFound(fresh)
+    memory.free(field)
     if (due !== 0) index.insert(order, due, fresh)
   }
 
@@ -363,9 +366,10 @@ export class ExpiringHashes {
   fromTable(entry: Ref): void {
     const { entries } = this
     const root = entries.value(entry) as Ref
-    this.table.watcher?.settles(root)
-    entries.setValue(entry, this.createRecord(root, true))
+    const record = this.createRecord(root, true)
+    entries.setValue(entry, record)
     entries.setEncoding(entry, HashEncoding.TABLE_EX)
+    this.table.watcher?.becomes(root, record, HashEncoding.TABLE_EX)
   }
 
   /** Makes a listpack of triples a table, in an empty one given. Allocates. */

@@ -124,8 +124,8 @@ export class HashFields {
     this.memory.setWord(field, EXPIRY_HIGH, Math.floor(due / TWO_32))
   }
 
-  /** Makes the same field with an expiry or (0) without one; its value goes with it. Frees `field`; the caller puts the
-   *  new one into the table. Allocates. */
+  /** Makes the same field with an expiry or (0) without one; its value goes with it. The caller puts the new one into
+   *  the table, and frees the block of `field`. Allocates. */
   recreate(field: Ref, due: number): Ref {
     const { memory } = this
     const block = this.blockOf(field)
@@ -138,7 +138,6 @@ export class HashFields {
       memory.setWord(fresh, 0, memory.word(fresh, 0) | OWN_BIT)
       memory.setWord(fresh, VALUE, block)
     }
-    memory.free(field)
     return fresh
   }
 

@@ -142,12 +142,15 @@ export class FrozenValues implements TableWatcher {
     this.tables.get(root)?.changes(element)
   }
 
-  /** A table becomes part of another value: what is left of it is shown at once. */
-  settles(root: Ref): void {
+  /** A hash's fields may expire from now on. */
+  becomes(root: Ref, value: Ref, encoding: number): void {
     const frozen = this.tables.get(root)
     if (frozen === undefined) return
-    while (frozen.step()) {}
-    this.finish(frozen)
+    const { entries } = this.keyspace
+    this.values.delete(frozen.value)
+    entries.setValue(frozen.clone, value)
+    entries.setEncoding(frozen.clone, encoding)
+    this.values.set(value, frozen)
   }
 
   /** A list of one node becomes that node's listpack. */

@@ -13,6 +13,7 @@
  * If the living entry goes, the value becomes the snapshot's, which frees it at the end. */
 
 import { HashEncoding, SetEncoding, Type, ZsetEncoding } from '../keyspace/entry.ts'
+import { rootOfExpiring } from '../keyspace/expiring-hashes.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { ListEncoding } from '../keyspace/lists.ts'
 import { ZSET_TABLE } from '../keyspace/zset-walk.ts'
@@ -83,9 +84,8 @@ export class FrozenTable extends Frozen {
   /** `table` is for walking: between steps others may use it. */
   constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink, table: Table) {
     super(keyspace, clone, sink)
-    const { entries, memory } = keyspace
     this.table = table
-    this.root = entries.type(clone) === Type.ZSET ? (memory.word(this.value, ZSET_TABLE) as Ref) : this.value
+    this.root = tableOf(keyspace, clone)
   }
 
   step(): boolean {
@@ -211,10 +211,16 @@ export class FrozenString extends Frozen {
   }
 }
 
-/** Whether the value is too large to be shown at once. Of hashes whose fields expire, and of types that lie otherwise,
- *  none is. */
+/** The table of a set, hash or sorted set that has one. */
+export function tableOf({ entries, memory }: Keyspace, entry: Ref): Ref {
+  const value = entries.value(entry) as Ref
+  if (entries.type(entry) === Type.ZSET) return memory.word(value, ZSET_TABLE) as Ref
+  return entries.hasExpiringFields(entry) ? rootOfExpiring(memory, value) : value
+}
+
+/** Whether the value is too large to be shown at once. Of types that lie otherwise none is. */
 export function isLarge(keyspace: Keyspace, entry: Ref, limits: LargeLimits): boolean {
-  const { entries, memory } = keyspace
+  const { entries } = keyspace
   const value = entries.value(entry) as Ref
   const encoding = entries.encoding(entry)
   switch (entries.type(entry)) {
@@ -226,11 +232,11 @@ export function isLarge(keyspace: Keyspace, entry: Ref, limits: LargeLimits): bo
     case Type.SET:
       return encoding === SetEncoding.TABLE && keyspace.sets.table.count(value) > limits.elements
     case Type.HASH:
-      return encoding === HashEncoding.TABLE && keyspace.hashes.table.count(value) > limits.elements
-    case Type.ZSET: {
+      if ((encoding & HashEncoding.TABLE) === 0) return false
+      return keyspace.hashes.table.count(tableOf(keyspace, entry)) > limits.elements
+    case Type.ZSET:
       if (encoding !== ZsetEncoding.TABLE) return false
-      return keyspace.zsets.table.count(memory.word(value, ZSET_TABLE) as Ref) > limits.elements
-    }
+      return keyspace.zsets.table.count(tableOf(keyspace, entry)) > limits.elements
     default:
       return false
   }

@@ -80,8 +80,8 @@ export interface TableWatcher {
   added(root: Ref, entry: Ref, hash: number): void
   /** An entry is about to change, or to leave the table. */
   changes(root: Ref, entry: Ref): void
-  /** The table is about to become part of something else. */
-  settles(root: Ref): void
+  /** The value that the table was by itself has become `value`, of another encoding, which has the table. */
+  becomes(root: Ref, value: Ref, encoding: number): void
 }
 
 export class Table {

@@ -4,7 +4,7 @@
  *   #TS:… | FUNCTION LOAD … | SELECT 0 | SET k v | RPUSH l a b … 64 | PEXPIREAT l 17… | SELECT 3 | …
  *
  * Keys come in any order, in the midst of commands as well: everything here that has a state (walks, cursors) is its
- * own. A large collection is written as it is walked, so it takes no memory besides the sink's. */
+ * own. What is large is shown in pieces (large-commands.ts), the rest is written as it is walked. */
 import { Type } from '../../keyspace/entry.ts'
 import { HashWalk } from '../../keyspace/hash-walk.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
@@ -12,25 +12,18 @@ import { Lists } from '../../keyspace/lists.ts'
 import { SetWalk } from '../../keyspace/set-walk.ts'
 import { Strings } from '../../keyspace/strings.ts'
 import { ZsetWalk } from '../../keyspace/zset-walk.ts'
-import { fromLatin1 } from '../../lib/bytes.ts'
 import { formatDouble17 } from '../../lib/double.ts'
-import { INT64_LEN_MAX, type Int64, int64Length, writeInt64 } from '../../lib/int64.ts'
 import type { Ref } from '../../memory/memory.ts'
 import { Listpacks } from '../../structures/listpack.ts'
+import type { LargeSink } from '../frozen.ts'
 import { shownKey } from '../rdb/format.ts'
 import type { FunctionStore } from '../rdb/functions.ts'
 import { RdbError } from '../rdb/reader.ts'
 import { RdbWriter, type Sink } from '../rdb/writer.ts'
 import type { ImageSink } from '../snapshot.ts'
+import { CommandWords } from './command-words.ts'
+import { ELEMENTS_MAX, LargeCommands } from './large-commands.ts'
 import { timestamp } from './log-buffer.ts'
-
-/** Elements to a command. */
-const ELEMENTS_MAX = 64
-
-const STAR = 42
-const DOLLAR = 36
-const CR = 13
-const LF = 10
 
 export interface CommandImageOptions {
   /** aof-timestamp-enabled: Unix time in seconds to begin with; 0: none. */
@@ -38,33 +31,32 @@ export interface CommandImageOptions {
   readonly functions: FunctionStore | null
 }
 
-export class CommandImage implements ImageSink {
+export class CommandImage extends CommandWords implements ImageSink {
   /** Why the image is good for nothing: a key that cannot be written. */
   failure: RdbError | null = null
   private readonly keyspace: Keyspace
-  private readonly writer: RdbWriter
   private readonly options: CommandImageOptions
   private readonly strings: Strings
   private readonly lists: Lists
   private readonly setWalk: SetWalk
   private readonly hashWalk: HashWalk
   private readonly zsetWalk: ZsetWalk
-  private readonly header = new Uint8Array(INT64_LEN_MAX + 3)
-  private readonly digits = new Uint8Array(INT64_LEN_MAX)
+  private readonly larges: LargeCommands
   private dbIndex = -1
   /** Elements that the command under way still takes. */
   private room = 0
 
   constructor(keyspace: Keyspace, sink: Sink, options: CommandImageOptions) {
+    super(new RdbWriter(sink, { checksum: false, compression: false }))
     const { entries, memory } = keyspace
     this.keyspace = keyspace
-    this.writer = new RdbWriter(sink, { checksum: false, compression: false })
     this.options = options
     this.strings = new Strings(entries)
     this.lists = new Lists(entries, new Listpacks(memory), () => {})
     this.setWalk = new SetWalk(entries)
     this.hashWalk = new HashWalk(entries)
     this.zsetWalk = new ZsetWalk(entries)
+    this.larges = new LargeCommands(keyspace, this, (dbIndex) => this.select(dbIndex))
   }
 
   begin(): void {
@@ -79,7 +71,8 @@ export class CommandImage implements ImageSink {
   }
 
   entry(dbIndex: number, entry: Ref): void {
-    if (dbIndex !== this.dbIndex) this.select(dbIndex)
+    this.larges.flush()
+    this.select(dbIndex)
     const { entries } = this.keyspace
     switch (entries.type(entry)) {
       case Type.STRING:
@@ -107,6 +100,10 @@ export class CommandImage implements ImageSink {
     this.integer(entries.expiry(entry))
   }
 
+  large(dbIndex: number, entry: Ref): LargeSink {
+    return this.larges.open(dbIndex, entry)
+  }
+
   end(): void {
     this.writer.flush()
   }
@@ -119,10 +116,16 @@ export class CommandImage implements ImageSink {
   }
 
   private select(dbIndex: number): void {
+    if (dbIndex === this.dbIndex) return
     this.dbIndex = dbIndex
     this.head(2)
     this.word('SELECT')
     this.integer(dbIndex)
+  }
+
+  private key(entry: Ref): void {
+    const { entries, memory } = this.keyspace
+    this.bulk(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
   }
 
   private string(entry: Ref): void {
@@ -205,53 +208,5 @@ export class CommandImage implements ImageSink {
       walk.locate()
       this.bulk(walk.bytes, walk.pos, walk.len)
     }
-  }
-
-  // Words of commands.
-
-  private key(entry: Ref): void {
-    const { entries, memory } = this.keyspace
-    this.bulk(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
-  }
-
-  private head(argc: number): void {
-    this.line(STAR, argc)
-  }
-
-  private line(type: number, value: number): void {
-    const { header } = this
-    header[0] = type
-    const end = writeInt64(value, header, 1)
-    header[end] = CR
-    header[end + 1] = LF
-    this.writer.bytes(header, 0, end + 2)
-  }
-
-  private bulk(bytes: Uint8Array, pos: number, len: number): void {
-    this.line(DOLLAR, len)
-    this.writer.bytes(bytes, pos, len)
-    this.endLine()
-  }
-
-  private endLine(): void {
-    this.writer.byte(CR)
-    this.writer.byte(LF)
-  }
-
-  private integer(value: Int64): void {
-    this.line(DOLLAR, int64Length(value))
-    this.writer.bytes(this.digits, 0, writeInt64(value, this.digits, 0))
-    this.endLine()
-  }
-
-  private word(text: string): void {
-    this.line(DOLLAR, text.length)
-    this.raw(text)
-    this.endLine()
-  }
-
-  private raw(text: string): void {
-    const bytes = fromLatin1(text)
-    this.writer.bytes(bytes, 0, bytes.length)
   }
 }

@@ -9,14 +9,13 @@
 import { Type } from '../../keyspace/entry.ts'
 import { HashFields } from '../../keyspace/hash-fields.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import { ZSET_TABLE } from '../../keyspace/zset-walk.ts'
 import { highWord, lowWord } from '../../lib/double-words.ts'
 import { fromWords } from '../../lib/int64.ts'
 import { posOf, type Ref } from '../../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
 import { scoreOf } from '../../structures/zset-member.ts'
-import type { LargeSink } from '../frozen.ts'
-import { RDB_HASH, RDB_LIST_QUICKLIST_2, RDB_SET, RDB_STRING, RDB_ZSET_2 } from './format.ts'
+import { type LargeSink, tableOf } from '../frozen.ts'
+import { RDB_HASH, RDB_HASH_EXPIRING, RDB_LIST_QUICKLIST_2, RDB_SET, RDB_STRING, RDB_ZSET_2 } from './format.ts'
 import { RdbWriter, type Sink } from './writer.ts'
 
 const RDB_TYPES: Readonly<Record<number, number>> = {
@@ -26,7 +25,9 @@ const RDB_TYPES: Readonly<Record<number, number>> = {
   [Type.HASH]: RDB_HASH,
   [Type.ZSET]: RDB_ZSET_2,
 }
-const ASIDE_CHUNK_SIZE = 16 * 1024
+/** Chunks of what is kept aside: of many large values there may be little each. */
+const ASIDE_CHUNK_MIN = 256
+const ASIDE_CHUNK_MAX = 16 * 1024
 
 /** Keeps what is written until there is a place for it. */
 export class AsideWriter implements Sink {
@@ -42,7 +43,7 @@ export class AsideWriter implements Sink {
   /** Made when somebody wants to write. */
   get writer(): RdbWriter {
     const options = { checksum: false, compression: this.compression }
-    this.made ??= new RdbWriter(this, options, new Uint8Array(ASIDE_CHUNK_SIZE))
+    this.made ??= new RdbWriter(this, options, new Uint8Array(ASIDE_CHUNK_MIN))
     return this.made
   }
 
@@ -50,7 +51,7 @@ export class AsideWriter implements Sink {
     if (len === 0) return chunk
     this.parts.push(len === chunk.length ? chunk : chunk.slice(0, len))
     this.partBytes += len
-    return len === chunk.length ? new Uint8Array(ASIDE_CHUNK_SIZE) : chunk
+    return len === chunk.length ? new Uint8Array(Math.min(chunk.length * 2, ASIDE_CHUNK_MAX)) : chunk
   }
 
   get heldBytes(): number {
@@ -77,13 +78,17 @@ export class LargeValue implements LargeSink {
   private early: AsideWriter | null = null
   private out: RdbWriter | null = null
   private readonly count: number
+  /** When the first field of a hash is due, 0 if none ever is. */
+  private readonly firstDue: number
 
   constructor(keyspace: Keyspace, dbIndex: number, entry: Ref, onEnd: () => void) {
     this.keyspace = keyspace
     this.dbIndex = dbIndex
     this.entry = entry
-    this.type = keyspace.entries.type(entry)
-    this.rdbType = RDB_TYPES[this.type]!
+    const { entries, hashes } = keyspace
+    this.type = entries.type(entry)
+    this.firstDue = entries.hasExpiringFields(entry) ? hashes.expiring.nextDue(entry) : 0
+    this.rdbType = this.firstDue === 0 ? RDB_TYPES[this.type]! : RDB_HASH_EXPIRING
     this.fields = new HashFields(keyspace.memory)
     this.onEnd = onEnd
     this.count = countOf(keyspace, entry)
@@ -100,6 +105,7 @@ export class LargeValue implements LargeSink {
 
   /** Its turn has come: the key has been written. */
   writeTo(writer: RdbWriter): void {
+    if (this.firstDue !== 0) writer.int64(this.firstDue)
     writer.length(this.count)
     this.early?.moveTo(writer)
     this.early = null
@@ -111,9 +117,13 @@ export class LargeValue implements LargeSink {
   }
 
   element(ref: Ref): void {
-    const { fields } = this
+    const { fields, firstDue } = this
     const { memory } = this.keyspace
     const out = this.target
+    if (firstDue !== 0) {
+      const due = fields.due(ref)
+      out.length(due === 0 ? 0 : due - firstDue + 1)
+    }
     out.string(memory.bytesOf(ref), keyPosOf(memory, ref), keyLenOf(memory, ref))
     if (this.type === Type.HASH) {
       fields.locate(ref)
@@ -140,18 +150,14 @@ export class LargeValue implements LargeSink {
 }
 
 /** What stands before the value: how many elements, nodes or bytes there are. */
-function countOf({ entries, memory, lists, sets, hashes, zsets }: Keyspace, entry: Ref): number {
-  const value = entries.value(entry) as Ref
+function countOf(keyspace: Keyspace, entry: Ref): number {
+  const { entries, lists, sets } = keyspace
   switch (entries.type(entry)) {
     case Type.STRING:
       return entries.valueHigh(entry)
     case Type.LIST:
-      return lists.quicklist.sequence.nodeCount(value)
-    case Type.SET:
-      return sets.table.count(value)
-    case Type.HASH:
-      return hashes.table.count(value)
+      return lists.quicklist.sequence.nodeCount(entries.value(entry) as Ref)
     default:
-      return zsets.table.count(memory.word(value, ZSET_TABLE) as Ref)
+      return sets.table.count(tableOf(keyspace, entry))
   }
 }

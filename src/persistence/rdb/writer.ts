@@ -27,6 +27,8 @@ import {
 export const CHUNK_SIZE = 256 * 1024
 /** Room for packed strings that is kept; a longer string's lasts as long as it is being written. */
 const PACKED_SIZE = 64 * 1024
+/** Dead when a string has been written: all writers use it. */
+const PACKED = new Uint8Array(PACKED_SIZE)
 const LENGTH_SIZE_MAX = 9
 const TWO_32 = 2 ** 32
 
@@ -52,7 +54,6 @@ export class RdbWriter {
   private taken = 0
   private readonly checksum = new Crc64()
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
-  private readonly packed = new Uint8Array(PACKED_SIZE)
 
   constructor(sink: Sink, options: WriterOptions, chunk: Uint8Array = new Uint8Array(CHUNK_SIZE)) {
     this.sink = sink
@@ -164,7 +165,7 @@ export class RdbWriter {
   /** Writes a string packed; false, having written nothing, if that would not make it shorter. */
   private compressed(bytes: Uint8Array, pos: number, len: number): boolean {
     const room = len - COMPRESSION_GAIN_MIN
-    const packed = room <= PACKED_SIZE ? this.packed : new Uint8Array(room)
+    const packed = room <= PACKED_SIZE ? PACKED : new Uint8Array(room)
     const packedLen = compress(bytes, pos, len, packed, 0, room)
     if (packedLen === 0) return false
     this.byte((LENGTH_FORM << 6) | StringForm.LZF)

@@ -2,12 +2,14 @@
  * began, no more and no less. */
 import { expect, test } from 'vitest'
 import { Session } from '../../../src/commands/session.ts'
+import type { Hashes } from '../../../src/keyspace/hashes.ts'
 import type { Keyspace } from '../../../src/keyspace/keyspace.ts'
 import { latin1 } from '../../../src/lib/bytes.ts'
 import { Digest } from '../../../src/lib/digest.ts'
 import { int64ToString } from '../../../src/lib/int64.ts'
 import { Random } from '../../../src/lib/random.ts'
 import type { Ref } from '../../../src/memory/memory.ts'
+import { CommandImage } from '../../../src/persistence/aof/image.ts'
 import type { LargeLimits } from '../../../src/persistence/frozen.ts'
 import { Hint, RdbImage } from '../../../src/persistence/rdb/image.ts'
 import { ValueFormats } from '../../../src/persistence/rdb/values.ts'
@@ -19,11 +21,24 @@ import { newServer, run } from '../server/support.ts'
 import { Collector, load } from './rdb/support.ts'
 
 const SEEDS = [1, 2, 3, 5]
+const FORMATS = ['rdb', 'commands'] as const
+type Format = (typeof FORMATS)[number]
 const KEYS = 40
 const DATABASES = 3
 
+/** When the fields of a hash expire. */
+function duesOf(hashes: Hashes, entry: Ref): string {
+  const { walk } = hashes
+  const dues: string[] = []
+  for (walk.begin(entry); walk.next(); ) {
+    walk.locateField()
+    if (walk.due !== 0) dues.push(`${latin1(walk.bytes, walk.pos, walk.len)} ${walk.due}`)
+  }
+  return dues.sort().join()
+}
+
 /** Everything that a file must bring back, in one comparable form. */
-function stateOf({ databases, table, entries, memory, kinds }: Keyspace): Map<string, string> {
+function stateOf({ databases, table, entries, memory, kinds, hashes }: Keyspace): Map<string, string> {
   const state = new Map<string, string>()
   for (const db of databases) {
     for (let position = 0; position !== SCAN_END; ) {
@@ -34,7 +49,8 @@ function stateOf({ databases, table, entries, memory, kinds }: Keyspace): Map<st
         kind.digest(entry, digest)
         const expiry = entries.expires(entry) ? int64ToString(entries.expiry(entry)) : ''
         const key = latin1(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
-        state.set(`${db.id}:${key}`, `${kind.name} ${kind.length(entry)} ${digest.hex} ${expiry}`)
+        const dues = kind.name === 'hash' ? duesOf(hashes, entry) : ''
+        state.set(`${db.id}:${key}`, `${kind.name} ${kind.length(entry)} ${digest.hex} ${expiry} ${dues}`)
       }
     }
   }
@@ -80,10 +96,19 @@ class Writer {
     return Array.from({ length: 1 + this.random.below(20) }, () => each(this.item())).flat()
   }
 
+  /** A field that the hash has, or some item. */
+  private field(key: string): string {
+    const reply = run(this.server, this.session, 'HKEYS', key)
+    const fields = reply.split('\r\n').filter((_, at) => at > 0 && at % 2 === 0)
+    return fields[this.random.below(fields.length + 1)] ?? this.item()
+  }
+
   change(): void {
     const { random } = this
     const [key, other, item] = [this.key(), this.key(), this.item()]
     const typed = (type: string) => `${type}:${key}`
+    const due = () => String(1 + random.below(100_000))
+    const field = () => this.field(typed('hash'))
     const changes: (() => string[])[] = [
       () => ['SET', typed('string'), item],
       () => ['SET', typed('string'), item.repeat(1 + random.below(60)), 'PX', String(1 + random.below(100_000))],
@@ -110,6 +135,12 @@ class Writer {
       () => ['HSET', typed('hash'), ...this.items((each) => [each, this.item()])],
       () => ['HDEL', typed('hash'), ...this.items((each) => [each])],
       () => ['HINCRBY', typed('counts'), item, '3'],
+      () => ['HPEXPIRE', typed('hash'), due(), 'FIELDS', '3', field(), field(), field()],
+      () => ['HPEXPIRE', typed('hash'), due(), 'NX', 'FIELDS', '1', field()],
+      () => ['HPEXPIRE', typed('counts'), due(), 'FIELDS', '1', item],
+      () => ['HPERSIST', typed('hash'), 'FIELDS', '1', field()],
+      () => ['HSET', typed('hash'), field(), item],
+      () => ['HSETEX', typed('hash'), 'KEEPTTL', 'FIELDS', '1', field(), item],
       () => ['ZADD', typed('zset'), ...this.items((each) => [String(random.below(50)), each])],
       () => ['ZINCRBY', typed('zset'), '2.5', item],
       () => ['ZREM', typed('zset'), ...this.items((each) => [each])],
@@ -150,17 +181,41 @@ class Writer {
 /** All but the smallest values are large. */
 const TINY: LargeLimits = { elements: 3, nodes: 1, bytes: 1500 }
 
-function begin(server: Server, limits?: LargeLimits): { snapshot: Snapshot; file: Collector } {
+function begin(server: Server, limits?: LargeLimits, format: Format = 'rdb'): { snapshot: Snapshot; file: Collector } {
   const file = new Collector()
   const { keyspace } = server
+  if (format === 'commands') {
+    const commands = new CommandImage(keyspace, file, { second: 0, functions: null })
+    return { snapshot: new Snapshot(keyspace, commands, limits), file }
+  }
   const writer = new RdbWriter(file, { checksum: true, compression: true }, new Uint8Array(4096))
   const options = { hint: Hint.NONE, aux: { 'aof-base': 0 }, keyDelay: 0, functions: null, compression: true }
   const image = new RdbImage(keyspace, new ValueFormats(keyspace), writer, options)
   return { snapshot: new Snapshot(keyspace, image, limits), file }
 }
 
-function loaded(file: Collector, now: number): Map<string, string> {
+function loaded(file: Collector, now: number, format: Format = 'rdb'): Map<string, string> {
+  if (format === 'commands') return repeated(file, now)
   const keyspace = load(file.all, { keyspace: fresh(now) })
+  keyspace.verify()
+  return stateOf(keyspace)
+}
+
+/** What the commands in the file make of a server without data. */
+function repeated(file: Collector, now: number): Map<string, string> {
+  const server = smallLimits()
+  const { keyspace } = server
+  keyspace.setTime(now)
+  keyspace.keepExpired(true)
+  const session = new Session(1)
+  const lines = Buffer.from(file.all).toString('latin1').split('\r\n')
+  for (let at = 0; at < lines.length - 1; ) {
+    const argc = Number(lines[at++]!.slice(1))
+    const args = Array.from({ length: argc }, (_, index) => lines[at + index * 2 + 1]!)
+    for (const [index, arg] of args.entries()) expect(lines[at + index * 2]).toBe(`$${arg.length}`)
+    at += argc * 2
+    expect(run(server, session, ...args)).not.toMatch(/^-/)
+  }
   keyspace.verify()
   return stateOf(keyspace)
 }
@@ -172,7 +227,8 @@ function fresh(now: number): Keyspace {
   return keyspace
 }
 
-test.each(SEEDS)('a snapshot shows what was there when it began (seed %i)', (seed) => {
+const CASES = SEEDS.flatMap((seed) => FORMATS.map((format) => [seed, format] as const))
+test.each(CASES)('a snapshot shows what was there when it began (seed %i, as %s)', (seed, format) => {
   const limits = seed % 2 === 0 ? undefined : TINY
   const random = new Random(seed)
   const server = smallLimits()
@@ -185,7 +241,7 @@ test.each(SEEDS)('a snapshot shows what was there when it began (seed %i)', (see
     for (const db of keyspace.databases) while (db.expireNext());
     const now = keyspace.now
     const before = stateOf(keyspace)
-    const { snapshot, file } = begin(server, limits)
+    const { snapshot, file } = begin(server, limits, format)
     expect(snapshot.keyCount).toBe(before.size)
     while (snapshot.step()) {
       for (let count = random.below(8); count > 0; count--) writer.change()
@@ -195,7 +251,7 @@ test.each(SEEDS)('a snapshot shows what was there when it began (seed %i)', (see
     }
     expect(snapshot.shownCount).toBe(snapshot.keyCount)
     early += snapshot.earlyCount
-    expect(loaded(file, now - 200_000)).toEqual(before)
+    expect(loaded(file, now - 200_000, format)).toEqual(before)
     keyspace.verify()
   }
   expect(early).toBeGreaterThan(30)
