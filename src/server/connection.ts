@@ -44,6 +44,9 @@ const SENT_AT_ONCE_MIN = 32 * 1024
 /** A client that has sent nothing for so long needs no buffer of its own. */
 const IDLE_MS = 2000
 
+/** Messages of so many bytes are not gathered any longer. */
+const GATHERED_MAX = 8 * 1024
+
 /** What every request begins with that is not inline. */
 const STAR = 42
 
@@ -64,6 +67,8 @@ export class Connection {
   /** What is to be sent at the end of the turn. */
   private readonly output = new Output()
   private queued = false
+  /** Whether the outbox has this connection among those with messages. */
+  private pushedTo = false
   /** Waits for the next turn with part of what it sent. */
   private yielded = false
   /** Reads of this turn that filled the read buffer. */
@@ -505,7 +510,7 @@ export class Connection {
     if (buffer !== null) dropBuffer(buffer)
     if (this.pendingWrites === 0) this.landed()
     if (error !== undefined) this.close()
-    else if (this.pendingWrites === 0 && !this.queued && !this.closed) this.sendOutput()
+    else if (this.pendingWrites === 0 && !this.queued && !this.pushedTo && !this.closed) this.sendOutput()
   }
 
   private write(bytes: Uint8Array, buffer: ReplyBuffer | null): Written {
@@ -558,10 +563,21 @@ export class Connection {
     const { output, server } = this
     server.stats.bytesWritten += to - from
     output.addShared(buffer, from, to)
+    const { outbox } = server
+    outbox.pushes++
     if (this.pendingWrites > 0 || output.size > server.limits.replySizeMin) server.limits.pushed(this)
-    if (this.queued || this.closed) return
-    this.queued = true
-    server.outbox.addPushed(this)
+    else if (output.size > GATHERED_MAX) outbox.pressing = true
+    // (While some part of a shared buffer is in use, all of it is.)
+    if (2 * to > buffer.bytes.length) outbox.pressing = true
+    if (this.queued || this.pushedTo || this.closed) return
+    this.pushedTo = true
+    outbox.addPushed(this)
+  }
+
+  /** Sends messages, unless something else has taken them along. */
+  flushPushed(): void {
+    this.pushedTo = false
+    if (!this.queued && !this.output.isEmpty) this.flushOutput()
   }
 
   /** The running command has ended, and with it what its pushes waited for. */

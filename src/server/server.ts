@@ -455,6 +455,7 @@ export class Server {
   /** Stops listening, and closes every connection. */
   close(): void {
     this.cron.stop()
+    this.outbox.flushAllPushes()
     this.appendOnly.close()
     this.persistence.close()
     this.directoryLock.release()

@@ -160,6 +160,33 @@ test('five thousand subscribers of one channel get every message, in order', asy
   await eventually(async () => (await ask(admin, 'PUBLISH', 'all', '4')) === ':0\r\n', 'the subscribers have gone')
 })
 
+test('a publisher among many subscribers goes on while they are written to, and nobody misses anything', async () => {
+  const clients = await Promise.all(Array.from({ length: 200 }, () => connect(server())))
+  const publisher = await connect(server())
+  await ask(publisher, 'HELLO', '3')
+  for (const client of [...clients, publisher]) client.send(encode('SUBSCRIBE', 'crowd'))
+  await Promise.all([...clients, publisher].map((client) => client.reply()))
+  const payloads = Array.from({ length: 60 }, (_, index) => `${index} ${'z'.repeat((index * 331) % 3000)}`)
+  const own: string[] = []
+  for (const payload of payloads) {
+    publisher.send(encode('PUBLISH', 'crowd', payload))
+    own.push(...(await publisher.replies(2)).map(String))
+    publisher.send(encode('ECHO', payload))
+    own.push(String(await publisher.reply()))
+  }
+  const pushed = (payload: string) => message('crowd', payload).replace('*', '>')
+  const bulk = (payload: string) => `$${payload.length}\r\n${payload}\r\n`
+  expect(own).toEqual(payloads.flatMap((payload) => [':201\r\n', pushed(payload), bulk(payload)]))
+  publisher.send(encode('PUBLISH', 'crowd', 'last'))
+  await publisher.replies(2)
+  await ask(publisher, 'CLIENT', 'KILL', 'TYPE', 'pubsub', 'SKIPME', 'yes')
+  for (const client of clients) {
+    const received = (await client.replies(payloads.length + 1)).map(String)
+    expect(received).toEqual([...payloads, 'last'].map((payload) => message('crowd', payload)))
+    await client.closed
+  }
+})
+
 test('messages of ten channels, patterns and protocols in one turn reach each subscriber in order', async () => {
   const admin = await connect(server())
   const subscribers = []

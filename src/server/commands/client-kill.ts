@@ -80,6 +80,7 @@ function matches(filter: Filter, connection: Connection, nowMs: number): boolean
 
 /** Closes who matches; the caller not before it has its reply. Returns how many. */
 function killAll(server: Server, call: Call, filter: Filter): number {
+  server.outbox.flushAllPushes() // messages sent before this are still for them
   let count = 0
   for (const connection of [...server.connections.values()]) {
     const isCaller = connection.session === call.session
