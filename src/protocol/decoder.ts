@@ -8,7 +8,8 @@
  * `decode` reads one request and answers COMPLETE (argc arguments, ranges of `bytes`; `at` behind it), INCOMPLETE (the
  * state stays: call again with the same bytes and more behind them; nothing is scanned twice but a half length line),
  * EMPTY (a request of no arguments: skip it) or FAILED (`error` is the text Redis closes the connection with).
- * An inline request has quotes and escapes: its arguments are unquoted into a buffer of their own, and `bytes` is that.
+ * An inline request may have quotes and escapes: its arguments are unquoted into a buffer of their own, and `bytes` is
+ * that. No other request can be executed together with it: behind others it is not decoded at all (ALONE).
  *
  * The texts and limits are those of processMultibulkBuffer and processInlineBuffer (Redis 7.2, networking.c). */
 import { parseInt64 } from '../lib/int64.ts'
@@ -18,6 +19,8 @@ export const INCOMPLETE = 0
 export const COMPLETE = 1
 export const EMPTY = 2
 export const FAILED = 3
+/** What follows is to be decoded when the requests before it have been executed: with `first` = 0. */
+export const ALONE = 4
 
 const STAR = 42
 const DOLLAR = 36
@@ -212,6 +215,7 @@ export class Decoder {
       this.bytes = bytes
       return this.argc === 0 ? EMPTY : COMPLETE
     }
+    if (this.first > 0) return ALONE
     const words = splitArgs(bytes, start, lineEnd - start)
     if (words === undefined) return this.fail('unbalanced quotes in request')
     this.at = newline + 1
@@ -220,7 +224,7 @@ export class Decoder {
     for (const word of words) size += word.length
     const target = new Uint8Array(size)
     let pos = 0
-    let index = this.first
+    let index = 0
     for (const word of words) {
       if (index === this.pos.length) this.growRanges()
       target.set(word, pos)

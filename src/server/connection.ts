@@ -47,9 +47,6 @@ const IDLE_MS = 2000
 /** Messages of so many bytes are not gathered any longer. */
 const GATHERED_MAX = 8 * 1024
 
-/** What every request begins with that is not inline. */
-const STAR = 42
-
 const CLOSING = SessionFlag.CLOSE_AFTER_REPLY | SessionFlag.CLOSE_NOW
 
 export class Connection {
@@ -376,7 +373,7 @@ export class Connection {
     if (!this.yielded && !this.closed) this.socket.resume()
   }
 
-  /** Decodes requests into the batch until it is full or something else than a plain request comes; returns the
+  /** Decodes requests into the batch until it is full or something comes that must be looked at alone; returns the
    *  decoder's last answer. */
   private gather(decoder: Decoder, bytes: Uint8Array, end: number): number {
     const { batch } = this.server.wire
@@ -387,8 +384,8 @@ export class Connection {
       state = decoder.decode(bytes, end)
       if (state !== COMPLETE) break
       if (!batch.add(decoder) || decoder.at >= end) break
-      // An inline request has bytes of its own, and what comes before AUTH decides how what follows is read.
-    } while (decoder.bytes === bytes && bytes[decoder.at] === STAR && !decoder.restricted)
+      // An inline request may have bytes of its own, and what comes before AUTH decides how what follows is read.
+    } while (decoder.bytes === bytes && !decoder.restricted)
     return state
   }
 

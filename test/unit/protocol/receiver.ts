@@ -1,5 +1,5 @@
 /* Feeds a decoder as connections do, for the decoder's tests. */
-import { COMPLETE, Decoder, EMPTY, FAILED } from '../../../src/protocol/decoder.ts'
+import { ALONE, COMPLETE, Decoder, EMPTY, FAILED } from '../../../src/protocol/decoder.ts'
 import { Input } from '../../../src/server/input.ts'
 import { type Event, type Outcome, RULES, type Rules, textOf } from '../../helpers/protocol-reference.ts'
 
@@ -63,6 +63,7 @@ export class Receiver {
           this.events.push({ error: decoder.error })
           return end
         }
+        if (state === ALONE) break
         if (state !== COMPLETE && state !== EMPTY) return start
         if (state === COMPLETE) this.take(decoder)
         start = decoder.at
