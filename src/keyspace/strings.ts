@@ -10,6 +10,7 @@ import { BLOCK_BYTES_MAX, blockSizeFor, type Memory, NONE, posOf, type Ref } fro
 import type { Database } from './database.ts'
 import { type Entries, EntryFlag, StringEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
+import type { LooseBlock } from './loose-block.ts'
 import { compactString } from './value-compaction.ts'
 
 /** The longest value that lies in the entry itself. */
@@ -28,6 +29,8 @@ export class Strings {
   bytes: Uint8Array
   pos = 0
   len = 0
+  /** What the running command's arguments lie in, if a value that it stores may stay there. */
+  offered: LooseBlock | null = null
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
   constructor(entries: Entries) {
@@ -102,7 +105,8 @@ export class Strings {
     const flags = expiry === undefined ? own : own | EntryFlag.EXPIRES
     const entries = this.entries
     if (found !== NONE) db.willChange(found)
-    if (found !== NONE && this.fits(found, flags, len)) {
+    const taken = this.takeOffered(bytes, pos, len)
+    if (taken === NONE && found !== NONE && this.fits(found, flags, len)) {
       entries.setEncoding(found, encoding)
       this.setLength(found, len)
       this.locate(found)
@@ -112,12 +116,18 @@ export class Strings {
     }
     const entry = entries.create(Type.STRING, encoding, flags, keyBytes, keyPos, keyLen, own === 0 ? len : 0)
     if (own !== 0) {
-      const block = this.memory.alloc(len)
+      const block = taken !== NONE ? taken : this.memory.alloc(len)
       entries.setValue(entry, block)
       entries.setValueHigh(entry, len)
-      copyBytes(bytes, pos, this.memory.bytesOf(block), posOf(block), len)
+      if (taken === NONE) copyBytes(bytes, pos, this.memory.bytesOf(block), posOf(block), len)
     } else copyBytes(bytes, pos, this.memory.bytesOf(entry), entries.inlinePos(entry), len)
     this.settle(db, found, entry, expiry)
+  }
+
+  /** What an entry refers to a value by that stays where it was received; NONE if it must be copied. */
+  private takeOffered(bytes: Uint8Array, pos: number, len: number): Ref {
+    const { offered } = this
+    return offered === null ? NONE : offered.take(bytes, pos, len)
   }
 
   storeInteger(

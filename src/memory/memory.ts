@@ -17,7 +17,7 @@
  * number, as in mimalloc: a block has no header, and freeing needs only its ref. Spans with room are linked by class;
  * an emptied span gives its pages back to any class (its class's last one only at the next `trim`); a chunk without a
  * used page goes back to the operating system (one is kept in reserve). A block above 128 KB is a run of pages of its
- * own, one above 16 MB a chunk of its own.
+ * own, which any granule of the first page names; one above 16 MB a chunk of its own.
  *
  * Always: `usedBytes` is the sum of the sizes of the blocks in use; every page belongs to one span or to none;
  * a span with used < its blocks is linked in its class's list, a full one is not; an empty one is alone in its list.
@@ -49,6 +49,8 @@ export const CHUNK_SHIFT = 20
 const CHUNK_GRANULES = 1 << CHUNK_SHIFT
 export const CHUNK_MASK = CHUNK_GRANULES - 1
 export const CHUNK_BYTES = CHUNK_GRANULES << GRANULE_SHIFT
+/** A large block may be named by any granule of so many bytes at its beginning. */
+export const FIRST_PAGE_BYTES = PAGE_GRANULES * GRANULE
 const CHUNK_PAGES = CHUNK_GRANULES >> PAGE_SHIFT
 const CHUNKS_MAX = 1 << (32 - CHUNK_SHIFT)
 const WORDS_SHIFT = 2
@@ -220,11 +222,13 @@ export class Memory {
     if (used === 0) this.retireSpan(span, kind)
   }
 
-  /** Bytes that the block can hold. */
+  /** Bytes that the block can hold, from the granule on that `ref` names. */
   capacity(ref: Ref): number {
     const page = ref >>> PAGE_SHIFT
     const kind = this.pageKind[page]!
-    if (kind === PAGE_LARGE) return this.spanUsed[page]! * (PAGE_GRANULES * GRANULE)
+    if (kind === PAGE_LARGE) {
+      return this.spanUsed[page]! * (PAGE_GRANULES * GRANULE) - ((ref & (PAGE_GRANULES - 1)) << GRANULE_SHIFT)
+    }
     return CLASS_GRANULES[kind]! << GRANULE_SHIFT
   }
 

@@ -313,6 +313,16 @@ export class Decoder {
     this.rebase(start)
   }
 
+  /** Whether the argument being received is its request's last one. */
+  get isLastArgument(): boolean {
+    return this.argc + 1 === this.wanted
+  }
+
+  /** Where the argument begins whose length `expectedEnd` has just read. */
+  get expectedStart(): number {
+    return this.lineEnd
+  }
+
   /** Bytes from the start of the request that are certainly needed, if its next argument's length is known. */
   expectedEnd(bytes: Uint8Array, end: number): number {
     if (this.wanted === 0 || this.at >= end || bytes[this.at] !== DOLLAR) return 0

@@ -29,7 +29,7 @@ export function sessionSize({ queue, watcher, tracking }: Session): number {
 export class ClientMemory {
   /** Bytes that all clients take. */
   bytes = 0
-  /** Bytes of replies not yet read that lie in reply buffers, which are counted for themselves. */
+  /** Bytes of these that lie in reply buffers and in the arena, which are counted for themselves. */
   buffered = 0
   /** Clients closed for want of memory. */
   evicted = 0

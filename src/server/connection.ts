@@ -117,8 +117,8 @@ export class Connection {
     return this.input === null ? 0 : this.input.bytes.length
   }
 
-  /** Bytes that this client took when it was last measured, and what of these lies in reply buffers, which are counted
-   *  for themselves. */
+  /** Bytes that this client took when it was last measured, and what of these lies in reply buffers and in the arena,
+   *  which are counted for themselves. */
   memory = 0
   private buffered = 0
   /** Of the buffers of `pendingWrites`: bytes to be sent, and room that no reply filled. */
@@ -132,7 +132,8 @@ export class Connection {
     const sent = this.pendingOutput - output.size
     const fixed = CONNECTION_SIZE + this.inputCapacity + sessionSize(this.session) + pubsub.sizeOf(this)
     const bytes = this.closed ? 0 : fixed + sent + this.unfilled + output.held
-    const buffered = this.closed ? 0 : Math.min(this.flying, sent) + this.unfilled + output.held - output.plain
+    const lent = this.input !== null && this.input.block !== null ? this.inputCapacity : 0
+    const buffered = this.closed ? 0 : Math.min(this.flying, sent) + this.unfilled + output.held - output.plain + lent
     clientMemory.bytes += bytes - this.memory
     clientMemory.buffered += buffered - this.buffered
     this.memory = bytes
@@ -215,7 +216,7 @@ export class Connection {
       const start = this.serve(decoder, wire.bytes, len)
       if (start < len && !this.closed) this.keep(decoder, wire.bytes, start, len)
     } else {
-      this.input ??= new Input(new Decoder())
+      this.input ??= this.makeInput()
       this.input.append(wire.bytes, 0, len)
       if (!this.session.blocked && !this.yielded) this.serveInput()
     }
@@ -248,11 +249,16 @@ export class Connection {
 
   /** Keeps the beginning of a request until the rest comes. */
   private keep(decoder: Decoder, bytes: Uint8Array, start: number, end: number): void {
-    this.input ??= new Input(new Decoder())
+    this.input ??= this.makeInput()
     this.input.decoder.adopt(decoder, start)
-    this.input.append(bytes, start, end - start)
     // Where clients have a limit, what is announced counts at once.
-    this.input.expect(this.server.clientMemory.limit !== Number.POSITIVE_INFINITY)
+    this.input.begin(bytes.subarray(start, end), this.server.clientMemory.limit !== Number.POSITIVE_INFINITY)
+  }
+
+  private makeInput(): Input {
+    // Where clients have a limit, what they send counts as theirs until it has been executed.
+    const { clientMemory, keyspace } = this.server
+    return new Input(new Decoder(), clientMemory.limit === Number.POSITIVE_INFINITY ? keyspace : null)
   }
 
   /** Goes on with what was kept: more has come, or the client need not wait any more. */
@@ -261,8 +267,11 @@ export class Connection {
     if (input === null) return
     input.decoder.bulkLenMax = this.server.wire.decoder.bulkLenMax
     input.decoder.restricted = (this.session.gates & Gate.UNAUTHENTICATED) !== 0
+    const { strings } = this.server.keyspace
+    strings.offered = input.block
     const start = this.serve(input.decoder, input.bytes, input.len)
-    if (this.closed) return
+    strings.offered = null
+    if (this.closed) return input.drop()
     // A long backlog takes many turns: were the rest of it moved in each, that would take quadratic time.
     if (this.yielded && !this.session.blocked && start < input.len - start) return
     input.consume(start)
@@ -283,7 +292,7 @@ export class Connection {
     this.bytesRead += len
     server.stats.bytesRead += len
     server.stats.reads++
-    this.input ??= new Input(new Decoder())
+    this.input ??= this.makeInput()
     const { input } = this
     const { decoder } = input
     input.append(bytes, 0, len)
@@ -609,7 +618,10 @@ export class Connection {
   unread(request: Uint8Array): void {
     const input = new Input(new Decoder())
     input.append(request, 0, request.length)
-    if (this.input !== null) input.append(this.input.bytes, 0, this.input.len)
+    if (this.input !== null) {
+      input.append(this.input.bytes, 0, this.input.len)
+      this.input.drop()
+    }
     this.input = input
   }
 
@@ -649,6 +661,7 @@ export class Connection {
     if (this.closed) return
     this.closed = true
     this.session.flags |= SessionFlag.CLOSE_NOW // what else of a pipeline has come is not executed
+    if (this.writing === null) this.input?.drop() // else what runs still reads it
     this.input = null
     this.output.clear()
     this.measure()
@@ -659,8 +672,10 @@ export class Connection {
   shrink(): void {
     if (this.input === null || this.direct !== null) return
     const isIdle = this.server.keyspace.now - this.lastInteraction > IDLE_MS
-    if (isIdle && this.input.len === 0) this.input = null
-    else this.input.shrink()
+    if (isIdle && this.input.len === 0) {
+      this.input.drop()
+      this.input = null
+    } else this.input.shrink()
     this.measure()
   }
 }

@@ -7,11 +7,14 @@
  *           0                                          len
  *
  * The rest of a long argument is read right to its place here, not by way of the common buffer (`room`): then the bytes
- * must stay where they are until that read has come.
+ * must stay where they are until that read has come. If that argument is its request's last, the buffer is a block of
+ * the arena, where the value may stay (loose-block.ts).
  *
  * The decoder keeps its place, so that a request of many arguments is not scanned twice. The buffer grows twofold, and
- * to the announced end of the argument being received as soon as a sixteenth of that has come: a large value takes
- * linear time and little memory besides its own, and a length that was only announced takes none. */
+ * to the announced end of the argument being received as soon as a small part (1/32) of that has come: a large value
+ * takes linear time and little memory besides its own, and a length that was only announced takes none. */
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { LooseBlock } from '../keyspace/loose-block.ts'
 import { release } from '../lib/release.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
@@ -22,7 +25,7 @@ const DOLLAR = 36
  *  at. */
 export const REQUEST_SIZE_MAX = 2 ** 31 - 2 ** 20
 /** A buffer grows by more than twofold if the announced end is less than so many times its size. */
-const LEAP_MAX = 16
+const LEAP_MAX = 32
 /** Less is read by way of the common buffer. */
 const DIRECT_MIN = 16 * 1024
 /** A buffer up to this size is not worth shrinking while its client is busy. */
@@ -39,9 +42,14 @@ export class Input {
   private peak = 0
   /** The announced end that the buffer has been made for; 0 if it has not. */
   private reserved = 0
+  /** What `bytes` lie in, if they are not a buffer of their own. */
+  block: LooseBlock | null = null
+  private readonly lender: Keyspace | null
 
-  constructor(decoder: Decoder) {
+  /** `lender`: whose arena long values may be received in. */
+  constructor(decoder: Decoder, lender: Keyspace | null = null) {
     this.decoder = decoder
+    this.lender = lender
   }
 
   append(source: Uint8Array, pos: number, len: number): void {
@@ -81,13 +89,16 @@ export class Input {
     return lineEnd < 0 || lineEnd >= len ? len - at : len - lineEnd - 1
   }
 
-  /** Makes the buffer as large as the argument being received will be, if enough of that has come, or in any case. */
-  expect(inAnyCase: boolean): void {
-    const expected = this.decoder.expectedEnd(this.bytes, this.len)
-    if (expected <= this.bytes.length || expected > REQUEST_SIZE_MAX) return
-    if (!inAnyCase && expected >= this.len * LEAP_MAX) return
-    this.reserved = expected
-    this.enlarge(expected)
+  /** As `append`, of the beginning of a request, with nothing here yet: makes the buffer as large at once as the
+   *  argument being received will be, if enough of that has come, or in any case. */
+  begin(part: Uint8Array, inAnyCase: boolean): void {
+    const expected = this.decoder.expectedEnd(part, part.length)
+    const isNear = inAnyCase || expected < part.length * LEAP_MAX
+    if (isNear && expected > this.bytes.length && expected <= REQUEST_SIZE_MAX) {
+      this.reserved = expected
+      this.enlarge(expected)
+    }
+    this.append(part, 0, part.length)
   }
 
   private grow(needed: number): void {
@@ -99,31 +110,48 @@ export class Input {
   }
 
   private enlarge(size: number): void {
-    const larger = new Uint8Array(size)
+    const block = size === this.reserved ? this.borrow(size) : null
+    const larger = block === null ? new Uint8Array(size) : block.bytes
     larger.set(this.bytes.subarray(0, this.len))
-    release(this.bytes)
-    this.bytes = larger
+    this.replace(larger, block)
+  }
+
+  /** A block of the arena for the request being received, if its last argument is what makes it long. */
+  private borrow(size: number): LooseBlock | null {
+    const { decoder, lender } = this
+    if (lender === null || decoder.requestStart !== 0 || !decoder.isLastArgument) return null
+    return LooseBlock.for(lender, size, decoder.expectedStart)
+  }
+
+  private replace(bytes: Uint8Array, block: LooseBlock | null): void {
+    if (this.block !== null) this.block.free()
+    else release(this.bytes)
+    this.bytes = bytes
+    this.block = block
+  }
+
+  /** Gives the buffer back; ranges of what has been received are dead. */
+  drop(): void {
+    this.len = 0
+    this.replace(new Uint8Array(0), null)
   }
 
   /** Drops what was consumed: all in front of `pos`. Ranges of what has been received are dead. */
   consume(pos: number): void {
     if (pos > 0) {
-      this.bytes.copyWithin(0, pos, this.len)
+      if (this.block === null) this.bytes.copyWithin(0, pos, this.len)
+      else this.replace(this.bytes.slice(pos, this.len), null)
       this.reserved = 0
     }
     this.len -= pos
-    if (this.len > 0 || this.bytes.length <= SIZE_KEPT_MAX) return
-    release(this.bytes)
-    this.bytes = new Uint8Array(0)
+    if (this.len === 0 && this.bytes.length > SIZE_KEPT_MAX) this.drop()
   }
 
   /** Gives back room that has not been needed since the last call. */
   shrink(): void {
     if (this.reserved > this.len) return
     if (this.bytes.length > SIZE_FREE && this.peak < this.bytes.length / 2) {
-      const before = this.bytes
-      this.bytes = before.slice(0, Math.max(this.peak, SIZE_MIN))
-      release(before)
+      this.replace(this.bytes.slice(0, Math.max(this.peak, SIZE_MIN)), null)
     }
     this.peak = this.len
   }

@@ -68,8 +68,8 @@ describe('maxmemory-clients', () => {
   test('used_memory comes back when a client has gone or is idle', async () => {
     const [admin, other] = [await connect(server()), await connect(server())]
     const before = await info(admin, 'used_memory')
-    await ask(other, 'ECHO', 'x'.repeat(MB))
-    expect(await info(admin, 'used_memory')).toBeGreaterThan(before + MB)
+    await ask(other, 'ECHO', 'x'.repeat(MB / 5)) // (the buffer of a longer one is not kept)
+    expect(await info(admin, 'used_memory')).toBeGreaterThan(before + MB / 5)
     await eventually(async () => (await info(admin, 'used_memory')) < before + 100_000)
     await begin(other, MB)
     await eventually(async () => (await info(admin, 'used_memory')) > before + MB)
