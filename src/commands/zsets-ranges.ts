@@ -281,19 +281,19 @@ function zrangestore(call: Call): void {
   storeZset(call, result, Event.ZRANGESTORE)
 }
 
-/** Puts the result at the key of argument 1, or, if it is empty, deletes that; replies with its size. */
-export function storeZset(call: Call, result: Ref, event: KeyEvent): void {
+/** Puts the result at the key of an argument, or, if it is empty, deletes that; replies with its size. */
+export function storeZset(call: Call, result: Ref, event: KeyEvent, index = 1): void {
   const { keyspace, db } = call
   const size = result === NONE ? 0 : keyspace.zsets.size(result)
-  const found = db.lookupWrite(call.bytes, call.posOf(1), call.lenOf(1))
+  const found = db.lookupWrite(call.bytes, call.posOf(index), call.lenOf(index))
   if (size > 0) {
     db.put(found, result)
-    call.changed(1, event)
+    call.changed(index, event)
   } else {
     if (result !== NONE) keyspace.freeEntry(result)
     if (found !== NONE) {
       db.remove(found)
-      call.changed(1, Event.DEL)
+      call.changed(index, Event.DEL)
     }
   }
   call.reply.integer(size)

@@ -37,7 +37,7 @@ import { type Popper, popSeveral } from './popping.ts'
 
 const { NX, XX, GT, LT, INCR } = ZaddFlag
 /** Beside ZaddFlag's: CH was given. */
-const CHANGES = 32
+export const CHANGES = 32
 const SCORES_KEPT = 1024
 let scores = new Float64Array(SCORES_KEPT)
 
@@ -75,19 +75,24 @@ function addScores(call: Call, flags: number, first: number): void {
   if (nx && (flags & XX) !== 0) return reply.error(ZADD_NX_XX)
   if ((nx && (flags & (GT | LT)) !== 0) || (flags & (GT | LT)) === (GT | LT)) return reply.error(ZADD_CONDITIONS)
   if ((flags & INCR) !== 0 && pairs > 1) return reply.error(ZADD_INCR_PAIRS)
-  if (pairs > scores.length) scores = new Float64Array(pairs)
+  const scores = roomForScores(pairs)
   for (let pair = 0; pair < pairs; pair++) {
     const index = first + pair * 2
     const score = parseDouble(call.bytes, call.posOf(index), call.lenOf(index))
     if (score === undefined) return reply.error(NOT_FLOAT)
     scores[pair] = score
   }
-  addPairs(call, flags, first, pairs)
-  if (scores.length > SCORES_KEPT) scores = new Float64Array(SCORES_KEPT)
+  addMembers(call, flags, first + 1, 2, pairs)
 }
 
-/** Adds the members whose scores have been read. */
-function addPairs(call: Call, flags: number, first: number, pairs: number): void {
+/** Where the scores of so many members go, for `addMembers`. */
+export function roomForScores(count: number): Float64Array {
+  if (count > scores.length || scores.length > SCORES_KEPT) scores = new Float64Array(Math.max(count, SCORES_KEPT))
+  return scores
+}
+
+/** Adds so many members whose scores are known: arguments `first`, `first + step` and so on. */
+export function addMembers(call: Call, flags: number, first: number, step: number, count: number): void {
   const { keyspace, reply, bytes, pos, len } = call
   const { zsets } = keyspace
   const increments = (flags & INCR) !== 0
@@ -95,14 +100,14 @@ function addPairs(call: Call, flags: number, first: number, pairs: number): void
   if (entry === REFUSED) return
   if (entry === NONE) {
     if ((flags & XX) !== 0) return increments ? reply.nullBulk() : reply.integer(0)
-    entry = addZset(call, 1, zsets.encodingFor(len[first + 1]!, pairs), pairs)
-  } else zsets.expect(entry, pairs)
+    entry = addZset(call, 1, zsets.encodingFor(len[first]!, count), count)
+  } else zsets.expect(entry, count)
   let added = 0
   let updated = 0
   let outcome: ZaddOutcome = ZaddOutcome.NOTHING
-  for (let pair = 0; pair < pairs; pair++) {
-    const index = first + 1 + pair * 2
-    outcome = zsets.update(entry, scores[pair]!, flags, bytes, pos[index]!, len[index]!)
+  for (let slot = 0; slot < count; slot++) {
+    const index = first + slot * step
+    outcome = zsets.update(entry, scores[slot]!, flags, bytes, pos[index]!, len[index]!)
     if (outcome === ZaddOutcome.NAN) return reply.error(SCORE_NAN)
     if (outcome === ZaddOutcome.ADDED) added++
     else if (outcome === ZaddOutcome.UPDATED) updated++

@@ -37,6 +37,8 @@ export const Event = {
   INCRBY: string('incrby'),
   DECRBY: string('decrby'),
   INCRBYFLOAT: string('incrbyfloat'),
+  SETBIT: string('setbit'),
+  PFADD: string('pfadd'),
   LPUSH: list('lpush'),
   RPUSH: list('rpush'),
   LPOP: list('lpop'),
@@ -82,8 +84,12 @@ export const Event = {
   XGROUP_DELCONSUMER: group('xgroup-delconsumer'),
   /** An empty stream has been made: a change that no notification tells of. */
   MADE: { kind: ' ', name: '' },
+  GEORADIUSSTORE: zset('georadiusstore'),
+  GEOSEARCHSTORE: zset('geosearchstore'),
   EXPIRED: { kind: 'x', name: 'expired' },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },
   NEW: { kind: 'n', name: 'new' },
+  /** A change that no class of notifications has: PFCOUNT keeps in the value what it has counted. */
+  UNTOLD: { kind: '-', name: '' },
 } as const satisfies Record<string, KeyEvent>

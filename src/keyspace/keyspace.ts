@@ -114,6 +114,8 @@ export class Keyspace {
   sharesIntegers = true
   /** proto-max-bulk-len: the longest string that a command may make. */
   stringLenMax = 512 * 1024 * 1024
+  /** hll-sparse-max-bytes: a longer HyperLogLog is kept dense. */
+  hllSparseLenMax = 3000
   /** The snapshot under way. */
   snapshot: BeforeChange | null = null
   /** Replaced, never changed: whoever is told may leave while the others are still to be told. */

@@ -237,15 +237,15 @@ export class Strings {
     return entry
   }
 
-  /** Makes the string last found `len` bytes long, no less than it is, the new ones zero; it is raw from then on.
-   *  Returns the entry, which may have moved. Allocates. */
-  extend(db: Database, entry: Ref, len: number): Ref {
+  /** Makes the string last found `len` bytes long, no less than it is, the new ones zero; it is raw from then on. If it
+   *  has to move, room is left for `spare` bytes more. Returns the entry, which may have moved. Allocates. */
+  extend(db: Database, entry: Ref, len: number, spare = Math.min(len, SPARE_MAX)): Ref {
     const entries = this.entries
     this.locate(entry)
     const old = this.len
     DEV: assert(len >= old, 'a string is extended, not cut')
     const inPlace = this.hasRoom(entry, len)
-    const target = inPlace ? entry : this.remake(db, entry, len)
+    const target = inPlace ? entry : this.remake(db, entry, len, len + spare)
     this.setLength(target, len)
     entries.setEncoding(target, StringEncoding.RAW)
     this.locate(target)
@@ -260,10 +260,15 @@ export class Strings {
     return entries.inlineRoom(entry) >= len
   }
 
-  /** Moves the string to where `len` bytes and some more have room. */
-  private remake(db: Database, entry: Ref, len: number): Ref {
+  /** Takes bytes off the end of a string that is raw, which keeps its block; `len` are left, at least one. */
+  shorten(entry: Ref, len: number): void {
+    DEV: assert(len <= this.length(entry), 'a string is cut, not extended')
+    this.setLength(entry, len)
+  }
+
+  /** Moves the string, which is to have `len` bytes, to where `wanted` have room. */
+  private remake(db: Database, entry: Ref, len: number, wanted: number): Ref {
     const { entries, memory } = this
-    const wanted = len + Math.min(len, SPARE_MAX)
     if (entries.isOwn(entry)) {
       entries.setValue(entry, memory.resize(entries.value(entry) as Ref, wanted, this.len))
       return entry

@@ -67,6 +67,37 @@ export class ZsetWalk {
     else this.cursor.place(NONE, 0)
   }
 
+  /** Begins with the first member whose score is not below this one, and goes on. */
+  startAtScore(entry: Ref, score: number): void {
+    this.root = this.entries.value(entry) as Ref
+    this.isTable = this.entries.encoding(entry) === ZsetEncoding.TABLE
+    this.back = false
+    if (this.isTable) {
+      this.isFresh = true
+      this.index.seekScore(this.memory.word(this.root, ZSET_INDEX) as Ref, score, false, this.cursor)
+      return
+    }
+    const { listpacks, root } = this
+    let off = listpacks.first(root)
+    while (off !== NO_ELEMENT) {
+      const scoreOff = listpacks.next(root, off)
+      if (scoreAt(listpacks, root, scoreOff) >= score) break
+      off = listpacks.next(root, scoreOff)
+    }
+    this.place = off
+  }
+
+  /** Tells the member at hand from the others, for `recall`. */
+  get mark(): number {
+    return this.isTable ? this.cursor.member : this.current
+  }
+
+  /** Goes to a member that a mark tells, for `read` and `locate` only, in the set last walked through. */
+  recall(mark: number): void {
+    if (this.isTable) this.cursor.member = mark as Ref
+    else this.current = mark
+  }
+
   /** Begins with the lowest score. */
   begin(entry: Ref): void {
     this.start(entry, 0, false)

@@ -29,6 +29,38 @@ export function sortIndexes(indexes: Int32Array, count: number, compare: Compare
   if (source !== indexes) indexes.set(source)
 }
 
+/** Sorts as many of the first `count` indexes as belong first; in which order the others are is left open. Takes about
+ *  count * log2(wanted) comparisons at most: those wanted are a heap, the last of them on top, that each other one is
+ *  held against. */
+export function sortFirst(indexes: Int32Array, count: number, wanted: number, compare: Compare): void {
+  if (wanted < count) {
+    for (let at = (wanted >> 1) - 1; at >= 0; at--) sink(indexes, at, wanted, compare)
+    for (let at = wanted; at < count; at++) {
+      const index = indexes[at]!
+      if (compare(index, indexes[0]!) >= 0) continue
+      indexes[at] = indexes[0]!
+      indexes[0] = index
+      sink(indexes, 0, wanted, compare)
+    }
+  }
+  sortIndexes(indexes, Math.min(wanted, count), compare)
+}
+
+/** Moves the index at `from` down the heap until none below it belongs behind it. */
+function sink(heap: Int32Array, from: number, count: number, compare: Compare): void {
+  const index = heap[from]!
+  let at = from
+  for (;;) {
+    let child = at * 2 + 1
+    if (child >= count) break
+    if (child + 1 < count && compare(heap[child + 1]!, heap[child]!) > 0) child++
+    if (compare(heap[child]!, index) <= 0) break
+    heap[at] = heap[child]!
+    at = child
+  }
+  heap[at] = index
+}
+
 function insertRun(indexes: Int32Array, from: number, end: number, compare: Compare): void {
   for (let at = from + 1; at < end; at++) {
     const index = indexes[at]!

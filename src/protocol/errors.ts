@@ -73,6 +73,42 @@ export const MIGRATE_NOT_DUMPABLE = errorReply('ERR a value of this type cannot 
 export const migrateTarget = (text: string): ErrorReply => errorReply(`ERR Target instance replied with error: ${text}`)
 export const BAD_PAYLOAD = errorReply('ERR Bad data format')
 export const SAME_OBJECT = errorReply('ERR source and destination objects are the same')
+export const BIT_NOT_INTEGER = errorReply('ERR bit is not an integer or out of range')
+export const BIT_OFFSET = errorReply('ERR bit offset is not an integer or out of range')
+export const BIT_NOT_BINARY = errorReply('ERR The bit argument must be 1 or 0.')
+export const BITOP_NOT_KEYS = errorReply('ERR BITOP NOT must be called with a single source key.')
+export const BITFIELD_TYPE = errorReply(
+  'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.',
+)
+export const BITFIELD_OVERFLOW = errorReply('ERR Invalid OVERFLOW type specified')
+export const BITFIELD_READ_ONLY = errorReply('ERR BITFIELD_RO only supports the GET subcommand')
+export const NOT_HLL = errorReply('WRONGTYPE Key is not a valid HyperLogLog string value.')
+export const CORRUPT_HLL = errorReply('INVALIDOBJ Corrupted HLL object detected')
+export const HLL_NOT_SPARSE = errorReply('ERR HLL encoding is not sparse')
+export const NO_SPECIFIED_KEY = errorReply('ERR The specified key does not exist')
+export const HLL_TEST_FAILED = errorReply('ERR TESTFAILED the counters do not hold what was put into them')
+export const unknownPfdebug = (name: string): ErrorReply =>
+  errorReply(`ERR Unknown PFDEBUG subcommand '${shown(name)}'`)
+export const pfdebugArity = (name: string): ErrorReply =>
+  errorReply(`ERR Wrong number of arguments for the '${shown(name)}' subcommand`)
+export const RADIUS_NOT_NUMERIC = errorReply('ERR need numeric radius')
+export const RADIUS_NEGATIVE = errorReply('ERR radius cannot be negative')
+export const WIDTH_NOT_NUMERIC = errorReply('ERR need numeric width')
+export const HEIGHT_NOT_NUMERIC = errorReply('ERR need numeric height')
+export const BOX_NEGATIVE = errorReply('ERR height or width cannot be negative')
+export const DISTANCE_UNIT = errorReply('ERR unsupported unit provided. please use M, KM, FT, MI')
+export const NO_GEO_MEMBER = errorReply('ERR could not decode requested zset member')
+export const GEO_COUNT = errorReply('ERR COUNT must be > 0')
+export const GEO_ANY = errorReply('ERR the ANY argument requires COUNT argument')
+export const badPosition = (longitude: string, latitude: string): ErrorReply =>
+  errorReply(`ERR invalid longitude,latitude pair ${longitude},${latitude}`)
+/** `store` is what stores: a command, or an option of one. */
+export const geoStoreOptions = (store: string): ErrorReply =>
+  errorReply(`ERR ${store} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`)
+export const geoCentre = (command: string): ErrorReply =>
+  errorReply(`ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ${shown(command)}`)
+export const geoShape = (command: string): ErrorReply =>
+  errorReply(`ERR exactly one of BYRADIUS and BYBOX can be specified for ${shown(command)}`)
 export const DB_OUT_OF_RANGE = errorReply('ERR DB index is out of range')
 export const INVALID_CURSOR = errorReply('ERR invalid cursor')
 export const NO_AUTH = errorReply('NOAUTH Authentication required.')

@@ -353,6 +353,16 @@ export class Reply {
     this.endLine()
   }
 
+  /** A double whose decimals somebody else has written. */
+  decimals(source: Uint8Array, sourcePos: number, len: number): void {
+    if (this.version !== 3) return this.bulk(source, sourcePos, len)
+    this.ensure(len + 3)
+    this.bytes[this.pos++] = DOUBLE
+    copyBytes(source, sourcePos, this.bytes, this.pos, len)
+    this.pos += len
+    this.endLine()
+  }
+
   boolean(value: boolean): void {
     if (this.version === 3) this.line(BOOLEAN, value ? 't' : 'f')
     else this.integer(value ? 1 : 0)

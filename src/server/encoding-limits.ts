@@ -23,5 +23,6 @@ export function followEncodingLimits(config: Config, keyspace: Keyspace): void {
   config.onChange('stream-node-max-entries', () => {
     streams.log.nodeEntriesMax = config.number('stream-node-max-entries')
   })
+  config.onChange('hll-sparse-max-bytes', () => (keyspace.hllSparseLenMax = config.number('hll-sparse-max-bytes')))
   config.onChange('zset-max-listpack-value', () => (zsets.listpackLenMax = config.number('zset-max-listpack-value')))
 }

@@ -1,16 +1,21 @@
 /* The server: one keyspace, its configuration and connections, and what they share. Everything that a process (main.ts)
  * or a host program (index.ts) starts is made and wired here; what each part does is its own file's matter. */
 import { Batch } from '../commands/batch.ts'
+import { bitfieldCommands } from '../commands/bitfields.ts'
+import { bitmapCommands } from '../commands/bitmaps.ts'
 import { Call } from '../commands/call.ts'
 import { commandCommands } from '../commands/command.ts'
 import { CommandTable } from '../commands/command-table.ts'
 import { databaseCommands, selectCommands } from '../commands/databases.ts'
 import type { Command } from '../commands/definition.ts'
 import { Dispatcher } from '../commands/dispatcher.ts'
+import { geoCommands } from '../commands/geo.ts'
+import { geoSearchCommands } from '../commands/geo-search.ts'
 import { hashCommands } from '../commands/hashes.ts'
 import { hashExpiryCommands } from '../commands/hashes-expiry.ts'
 import { hashGetexCommands } from '../commands/hashes-getex.ts'
 import { hashWalkCommands } from '../commands/hashes-walks.ts'
+import { hyperloglogCommands } from '../commands/hyperloglog.ts'
 import { keyCommands } from '../commands/keys.ts'
 import { keyExpiryCommands } from '../commands/keys-expiry.ts'
 import { keyMoveCommands } from '../commands/keys-move.ts'
@@ -261,6 +266,9 @@ export class Server {
       stringCommands,
       stringRangeCommands,
       lcsCommands,
+      bitmapCommands,
+      bitfieldCommands,
+      hyperloglogCommands,
       setCommands,
       setAlgebraCommands,
       setRandomCommands,
@@ -273,6 +281,8 @@ export class Server {
       zsetWalkCommands,
       sortCommands,
       zsetAlgebraCommands,
+      geoCommands,
+      geoSearchCommands,
       blockingZsetCommands(this.blocking),
       listCommands,
       listPositionCommands,

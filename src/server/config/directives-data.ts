@@ -9,7 +9,6 @@ import {
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
-  OTHER_TYPES,
   REPLICATION,
   RESTORE_EXAMINES,
   SLICED,
@@ -70,9 +69,9 @@ export const ENCODINGS = [
   integer('set-max-listpack-value', LONG, 64, ACTED, SIZE),
   integer('zset-max-listpack-entries', LONG, 128, ACTED, { ...SIZE, alias: 'zset-max-ziplist-entries' }),
   memory('zset-max-listpack-value', LONG, 64, ACTED, { ...SIZE, alias: 'zset-max-ziplist-value' }),
-  memory('hll-sparse-max-bytes', LONG, 3000, OTHER_TYPES, SIZE),
-  memory('stream-node-max-bytes', LONG, 4096, OTHER_TYPES, SIZE),
-  integer('stream-node-max-entries', LONG, 100, OTHER_TYPES),
+  memory('hll-sparse-max-bytes', LONG, 3000, ACTED, SIZE),
+  memory('stream-node-max-bytes', LONG, 4096, ACTED, SIZE),
+  integer('stream-node-max-entries', LONG, 100, ACTED),
 ] as const
 
 export const COMMANDS = [

@@ -26,7 +26,6 @@ export const ACL = accepted('access control lists are not built yet')
 export const ACL_FILE = refused('access control lists are not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
-export const OTHER_TYPES = accepted('streams and HyperLogLogs are not built yet')
 export const REPLICATION = accepted('replication is not built yet')
 export const REPLICATION_LINK = refused('replication is not built yet')
 export const RESTORE_EXAMINES = partial(
