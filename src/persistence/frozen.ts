@@ -89,10 +89,13 @@ export class FrozenTable extends Frozen {
   }
 
   step(): boolean {
-    const { table, passed } = this
-    this.position = table.scan(this.root, this.position)
+    const { table, passed, position } = this
+    this.position = table.scan(this.root, position)
+    // Buckets become wider when a table shrinks: what lies before the position has been shown.
+    const isPartial = table.foundFrom < position
     for (let index = 0; index < table.foundCount; index++) {
       const element = table.found[index]! as Ref
+      if (isPartial && table.hashOf(element) >>> 0 < position) continue
       if (passed === null || !passed.has(element)) this.sink.element(element)
     }
     return this.position !== SCAN_END

@@ -90,6 +90,8 @@ export class Table {
   /** Entries met by `scan` and `dismantle`: valid until the next call of either. */
   found = new Int32Array(64)
   foundCount = 0
+  /** Where the bucket begins that `scan` listed: before the position asked for, if the table has shrunk meanwhile. */
+  foundFrom = 0
   // Where the last find or random succeeded: bucket words, index of the bucket and of the slot. Dead after any change.
   private foundWords: Int32Array
   private foundBucket = 0
@@ -396,7 +398,8 @@ export class Table {
     this.foundCount = 0
     this.listChain(memory.word(directory, pair) as Ref, line << LINE_SHIFT)
     const width = 2 ** (32 - depth - bits)
-    return (Math.floor(position / width) + 1) * width
+    this.foundFrom = Math.floor(position / width) * width
+    return this.foundFrom + width
   }
 
   /** Lists in `found` the entries whose hash shares the fingerprint and the bucket of `hash`. */

@@ -261,6 +261,28 @@ test.each(CASES)('a snapshot shows what was there when it began (seed %i, as %s)
   keyspace.verify()
 })
 
+test('a large value whose table shrinks under the walk is shown once', () => {
+  const server = newServer()
+  const { keyspace } = server
+  const session = new Session(1)
+  for (let steps = 1; steps < 60; steps += 9) {
+    run(server, session, 'DEL', 'set', 'hash')
+    for (let item = 0; item < 900; item++) {
+      run(server, session, 'SADD', 'set', `item:${item}`)
+      run(server, session, 'HSET', 'hash', `item:${item}`, `${item}`)
+    }
+    const before = stateOf(keyspace)
+    const { snapshot, file } = begin(server, TINY)
+    for (let step = 0; step < steps; step++) snapshot.step()
+    for (let item = 0; item < 880; item++) {
+      run(server, session, 'SREM', 'set', `item:${item}`)
+      run(server, session, 'HDEL', 'hash', `item:${item}`)
+    }
+    while (snapshot.step());
+    expect(loaded(file, keyspace.now)).toEqual(before)
+  }
+})
+
 test('a snapshot that is given up leaves the keyspace ready for the next one', () => {
   const random = new Random(7)
   const server = smallLimits()
