@@ -86,12 +86,12 @@ export class DirectoryLock {
   }
 
   private takeIf(lock: FileLock, state: LockState): boolean {
-    if (state === LockState.TAKEN || state === LockState.UNCERTAIN) {
-      this.refuse(lock)
-      return false
-    }
     try {
-      lock.take()
+      const now = state === LockState.FREE ? lock.take() : state
+      if (now !== LockState.OURS) {
+        this.refuse(lock)
+        return false
+      }
       clearInterval(this.timer)
       this.timer = setInterval(() => this.touch(), TOUCH_MS).unref()
     } catch (error) {
