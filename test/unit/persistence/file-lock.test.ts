@@ -12,9 +12,10 @@ import { FileLock, LockState } from '../../../src/persistence/file-lock.ts'
 const ROUNDS = Number(process.env['LOCK_ROUNDS'] ?? 25)
 const CONTENDERS = 20
 
-/** A contender: takes the lock at a given moment of each round, says what came of it, and gives it back when told. */
+/** A process that takes the lock at a given moment of each round, says what came of it, and gives it back when told. */
+const SOURCE = fileURLToPath(new URL('../../../src/persistence/file-lock.ts', import.meta.url))
 const CONTENDER = `
-import { FileLock } from ${JSON.stringify(fileURLToPath(new URL('../../../src/persistence/file-lock.ts', import.meta.url)))}
+import { FileLock } from ${JSON.stringify(SOURCE)}
 process.on('message', ({ path, at }) => {
   if (path === undefined) return process.exit(0)
   const lock = new FileLock(path)
