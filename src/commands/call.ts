@@ -6,7 +6,7 @@
 
 import type { Database } from '../keyspace/database.ts'
 import type { Type } from '../keyspace/entry.ts'
-import type { KeyEvent } from '../keyspace/events.ts'
+import { Event, type KeyEvent } from '../keyspace/events.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { equalsIgnoreCase, latin1 } from '../lib/bytes.ts'
 import { compareInt64, type Int64, parseInt64 } from '../lib/int64.ts'
@@ -113,6 +113,13 @@ export class Call {
   tell(index: number, event: KeyEvent): void {
     const keyspace = this.keyspace
     if (keyspace.hasListeners) keyspace.tell(this.db, this.bytes, this.pos[index]!, this.len[index]!, event)
+  }
+
+  /** Says that something was taken from the key named by an argument, `isLast`: and the key is gone with it. */
+  taken(index: number, event: KeyEvent, isLast: boolean): void {
+    if (!isLast) return this.changed(index, event)
+    this.changed(index, event.last ?? event)
+    this.tell(index, Event.REMOVED)
   }
 
   /** Changes the session's database. */

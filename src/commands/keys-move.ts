@@ -26,7 +26,9 @@ function rename(call: Call, onlyIfFree: boolean): void {
   if (!isSame) {
     if (taken !== NONE) db.remove(taken)
     db.relocate(source, db, bytes, pos[2]!, len[2]!)
-    call.changed(1, Event.RENAME_FROM)
+    call.changed(1, Event.RENAMED)
+    call.tell(2, Event.RENAMED)
+    call.tell(1, Event.RENAME_FROM)
     call.tell(2, Event.RENAME_TO)
   }
   if (onlyIfFree) call.reply.integer(1)

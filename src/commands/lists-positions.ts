@@ -113,9 +113,8 @@ function ltrim(call: Call): void {
     lists.deleteRange(entry, 0, start)
     lists.shrunk(entry)
   }
-  call.changed(1, Event.LTRIM)
+  call.taken(1, Event.LTRIM, isEmpty)
   keyspace.dirty += (isEmpty ? length : length - (last - start + 1)) - 1
-  if (isEmpty) call.tell(1, Event.DEL)
   call.reply.ok()
 }
 

@@ -48,9 +48,8 @@ export function afterRemoval(call: Call, key: number, entry: Ref, found: boolean
 
 /** Tells of elements that were taken from an end, after the fact. */
 export function tellPopped(call: Call, key: number, first: boolean, count: number, isLast: boolean): void {
-  call.changed(key, popEvent(first))
+  call.taken(key, popEvent(first), isLast)
   call.keyspace.dirty += count - 1
-  if (isLast) call.tell(key, Event.DEL)
 }
 
 /** Replies with `count` elements from `index` on, as an array. */

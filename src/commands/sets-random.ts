@@ -38,8 +38,7 @@ function spop(call: Call): void {
   sets.removePicked(entry)
   const empty = sets.size(entry) === 0
   if (empty) call.db.remove(entry)
-  call.changed(1, Event.SPOP)
-  if (empty) call.tell(1, Event.DEL)
+  call.taken(1, Event.SPOP, empty)
 }
 
 function popSeveral(call: Call): void {
@@ -67,8 +66,7 @@ function popSeveral(call: Call): void {
   else if ((size - count) * KEPT_FACTOR > count) popEach(call, entry, count)
   else popAllBut(call, entry, size - count)
   keyspace.dirty += count - 1
-  call.changed(1, Event.SPOP)
-  if (count === size) call.tell(1, Event.DEL)
+  call.taken(1, Event.SPOP, count === size)
 }
 
 /** Tells of a member popped, of which `left` are to come, this one counted: as one of an SREM of some of them. */

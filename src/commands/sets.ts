@@ -77,8 +77,7 @@ function smove(call: Call): void {
   if (!sets.remove(source, bytes, pos, len)) return reply.integer(0)
   const empty = sets.size(source) === 0
   if (empty) db.remove(db.lookup(bytes, call.posOf(1), call.lenOf(1)))
-  call.changed(1, Event.SREM)
-  if (empty) call.tell(1, Event.DEL)
+  call.taken(1, Event.SMOVE, empty)
   let set = target
   if (target === NONE) {
     db.lookup(bytes, call.posOf(2), call.lenOf(2))

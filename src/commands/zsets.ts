@@ -144,8 +144,7 @@ function zrem(call: Call): void {
   if (empty) call.db.remove(entry)
   if (removed > 0) {
     keyspace.dirty += removed - 1
-    call.changed(1, Event.ZREM)
-    if (empty) call.tell(1, Event.DEL)
+    call.taken(1, Event.ZREM, empty)
   }
   call.reply.integer(removed)
 }

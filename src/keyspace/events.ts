@@ -10,6 +10,10 @@ export interface KeyEvent {
   readonly wakesNobody?: true
   /** What the key holds is the same to those who watch or track it, as in Redis. */
   readonly isAside?: true
+  /** Keyspace notifications come before invalidations, as in Redis; else it is the other way round. */
+  readonly isToldFirst?: true
+  /** The event in its place when the key goes with what was taken: then REMOVED is the change. */
+  readonly last?: KeyEvent
 }
 
 const generic = (name: string): KeyEvent => ({ kind: 'g', name })
@@ -19,14 +23,25 @@ const set = (name: string): KeyEvent => ({ kind: 's', name })
 const zset = (name: string): KeyEvent => ({ kind: 'z', name })
 const hash = (name: string): KeyEvent => ({ kind: 'h', name })
 const stream = (name: string): KeyEvent => ({ kind: 't', name, wakesNobody: true })
+/** Something is taken from a key. */
+const taking = (kind: string, name: string): KeyEvent => ({
+  kind,
+  name,
+  isToldFirst: true,
+  last: { kind, name, isAside: true },
+})
 const group = (name: string): KeyEvent => ({ kind: 't', name, wakesNobody: true, isAside: true })
 
 export const Event = {
   DEL: generic('del'),
   EXPIRE: generic('expire'),
   PERSIST: generic('persist'),
-  RENAME_FROM: generic('rename_from'),
-  RENAME_TO: generic('rename_to'),
+  /** The key goes with what was taken last. */
+  REMOVED: { kind: 'g', name: 'del', isToldFirst: true },
+  /** A name means another value now; notifications of that follow. */
+  RENAMED: { kind: ' ', name: '', wakesNobody: true },
+  RENAME_FROM: { kind: 'g', name: 'rename_from', isAside: true },
+  RENAME_TO: { kind: 'g', name: 'rename_to', isAside: true },
   MOVE_FROM: generic('move_from'),
   MOVE_TO: generic('move_to'),
   COPY_TO: generic('copy_to'),
@@ -41,16 +56,17 @@ export const Event = {
   PFADD: string('pfadd'),
   LPUSH: list('lpush'),
   RPUSH: list('rpush'),
-  LPOP: list('lpop'),
-  RPOP: list('rpop'),
+  LPOP: taking('l', 'lpop'),
+  RPOP: taking('l', 'rpop'),
   LINSERT: list('linsert'),
   LSET: list('lset'),
   LREM: list('lrem'),
-  LTRIM: list('ltrim'),
+  LTRIM: taking('l', 'ltrim'),
   SORTSTORE: list('sortstore'),
   SADD: set('sadd'),
   SREM: set('srem'),
-  SPOP: set('spop'),
+  SMOVE: taking('s', 'srem'),
+  SPOP: taking('s', 'spop'),
   SINTERSTORE: set('sinterstore'),
   SUNIONSTORE: set('sunionstore'),
   SDIFFSTORE: set('sdiffstore'),
@@ -63,9 +79,9 @@ export const Event = {
   HPERSIST: hash('hpersist'),
   ZADD: zset('zadd'),
   ZINCR: zset('zincr'),
-  ZREM: zset('zrem'),
-  ZPOPMIN: zset('zpopmin'),
-  ZPOPMAX: zset('zpopmax'),
+  ZREM: taking('z', 'zrem'),
+  ZPOPMIN: { kind: 'z', name: 'zpopmin', isToldFirst: true },
+  ZPOPMAX: { kind: 'z', name: 'zpopmax', isToldFirst: true },
   ZREMRANGEBYRANK: zset('zremrangebyrank'),
   ZREMRANGEBYSCORE: zset('zremrangebyscore'),
   ZREMRANGEBYLEX: zset('zremrangebylex'),
@@ -86,7 +102,7 @@ export const Event = {
   MADE: { kind: ' ', name: '' },
   GEORADIUSSTORE: zset('georadiusstore'),
   GEOSEARCHSTORE: zset('geosearchstore'),
-  EXPIRED: { kind: 'x', name: 'expired' },
+  EXPIRED: { kind: 'x', name: 'expired', isToldFirst: true },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },
   NEW: { kind: 'n', name: 'new' },

@@ -166,7 +166,7 @@ export class Keyspace {
     this.setTime(this.now)
   }
 
-  /** Tells a listener of changes from now on; `first`: before the others. */
+  /** Tells a listener of changes from now on; `first`: before the others (but see KeyEvent.isToldFirst). */
   listen(listener: ChangeListener, first = false): void {
     this.listeners = first ? [listener, ...this.listeners] : [...this.listeners, listener]
   }
@@ -182,7 +182,10 @@ export class Keyspace {
 
   /** Something happened that is no change by a command: a miss, a new key. */
   tell(db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent): void {
-    for (const listener of this.listeners) listener.keyChanged(db, bytes, pos, len, event)
+    const { listeners } = this
+    if (event.isToldFirst === true) {
+      for (let at = listeners.length - 1; at >= 0; at--) listeners[at]!.keyChanged(db, bytes, pos, len, event)
+    } else for (const listener of listeners) listener.keyChanged(db, bytes, pos, len, event)
   }
 
   get hasListeners(): boolean {
@@ -199,9 +202,7 @@ export class Keyspace {
   expired(db: Database, bytes: Uint8Array, pos: number, len: number): void {
     this.stats.expired++
     if (this.removals !== null) this.removals.expired(db, bytes, pos, len)
-    // Here alone the first is told last, as in Redis.
-    const { listeners } = this
-    for (let at = listeners.length - 1; at >= 0; at--) listeners[at]!.keyChanged(db, bytes, pos, len, Event.EXPIRED)
+    if (this.listeners.length > 0) this.tell(db, bytes, pos, len, Event.EXPIRED)
   }
 
   /** A key is being taken out to make room: it is out of the table, and not freed yet. */

@@ -31,7 +31,9 @@ export class PubSub {
   private readonly bySubscriber = new Map<Subscriber, Subscriptions>()
   private readonly messages = new Messages()
   private readonly budget: number
-  private usedBytes = 0
+  /** What the channels and patterns themselves take up, by estimate. */
+  topicBytes = 0
+  private subscriptionBytes = 0
 
   constructor(budget = BUDGET) {
     this.budget = budget
@@ -65,7 +67,7 @@ export class PubSub {
     const topics = sharded ? this.shardChannels : this.channels
     let topic = topics.find(bytes, pos, len)
     if (topic?.has(subscriber) === true) return true
-    if (!this.take(SUBSCRIPTION_SIZE + (topic === null ? TOPIC_SIZE + len : 0))) return false
+    if (!this.take(topic === null ? TOPIC_SIZE + len : 0)) return false
     if (topic === null) topic = topics.add(bytes, pos, len, latin1(bytes, pos, len))
     topic.add(subscriber)
     const own = this.ofSubscriber(subscriber)
@@ -89,7 +91,7 @@ export class PubSub {
     let pattern = this.patterns.find(name)
     if (pattern?.has(subscriber) === true) return true
     // A pattern is kept three times: as text, as bytes, and as part of a message.
-    if (!this.take(SUBSCRIPTION_SIZE + (pattern === undefined ? 2 * TOPIC_SIZE + 3 * name.length : 0))) return false
+    if (!this.take(pattern === undefined ? 2 * TOPIC_SIZE + 3 * name.length : 0)) return false
     pattern ??= this.patterns.add(name)
     pattern.add(subscriber)
     const own = this.ofSubscriber(subscriber)
@@ -131,24 +133,27 @@ export class PubSub {
 
   private leave(subscriber: Subscriber, topic: Topic, topics: Topics): void {
     topic.delete(subscriber)
-    this.usedBytes -= SUBSCRIPTION_SIZE
+    this.subscriptionBytes -= SUBSCRIPTION_SIZE
     if (topic.count > 0) return
     const name = fromLatin1(topic.name)
     topics.delete(name, 0, name.length)
-    this.usedBytes -= TOPIC_SIZE + name.length
+    this.topicBytes -= TOPIC_SIZE + name.length
   }
 
   private leavePattern(subscriber: Subscriber, pattern: Pattern): void {
     pattern.delete(subscriber)
-    this.usedBytes -= SUBSCRIPTION_SIZE
+    this.subscriptionBytes -= SUBSCRIPTION_SIZE
     if (pattern.count > 0) return
     this.patterns.delete(pattern)
-    this.usedBytes -= 2 * TOPIC_SIZE + 3 * pattern.name.length
+    this.topicBytes -= 2 * TOPIC_SIZE + 3 * pattern.name.length
   }
 
-  private take(size: number): boolean {
-    if (this.usedBytes + size > this.budget) return false
-    this.usedBytes += size
+  /** Room for one more subscription, and for a topic of this size if it is a new one. */
+  private take(topicSize: number): boolean {
+    const size = SUBSCRIPTION_SIZE + topicSize
+    if (this.topicBytes + this.subscriptionBytes + size > this.budget) return false
+    this.topicBytes += topicSize
+    this.subscriptionBytes += SUBSCRIPTION_SIZE
     return true
   }
 

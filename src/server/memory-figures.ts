@@ -3,7 +3,7 @@
  *   resident set   | JavaScript, code, libraries | arena: reserved                                          |
  *   reserved       |  free pages  | active: pages of some size class                                        |
  *   active         |  free blocks, slack of pages | used blocks                                             |
- *   used memory    |  blocks of tables and indexes | blocks of entries and values | buffers of the traffic  |
+ *   used memory    |  blocks of tables and indexes | blocks of entries and values | traffic, watched names  |
  *                     `- overhead                     `- dataset                     `- overhead
  *
  * Of these Redis's allocator figures are made: fragmentation is active to used, allocator overhead reserved to
@@ -44,7 +44,7 @@ export function memoryFigures(server: Server): MemoryFigures {
   const used = vitals.usedBytes
   const peak = vitals.peakBytes
   const databases: DatabaseFigures[] = []
-  let overhead = memory.overheadBytes + vitals.trafficBytes + vitals.scriptingBytes
+  let overhead = memory.overheadBytes + vitals.trafficBytes + vitals.watchedBytes + vitals.scriptingBytes
   let keys = 0
   for (const db of keyspace.databases) {
     const { id, size, tableBytes, expiryBytes } = db

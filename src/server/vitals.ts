@@ -41,10 +41,10 @@ export class Vitals {
     return scripting === undefined ? 0 : scripting.usedBytes
   }
 
-  /** Bytes of the tables of keys that clients watch, or have copies of. */
+  /** Bytes of the tables of keys that clients watch, or have copies of, and of channels that they listen to. */
   get watchedBytes(): number {
-    const { transactions, tracking } = this.server
-    return transactions.watched.usedBytes + (tracking?.usedBytes ?? 0)
+    const { transactions, tracking, pubsub } = this.server
+    return transactions.watched.usedBytes + (tracking?.usedBytes ?? 0) + pubsub.topicBytes
   }
 
   /** Bytes of the buffers that requests come in through and replies leave by, and of the clients. */

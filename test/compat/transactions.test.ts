@@ -597,6 +597,39 @@ function randomSteps(seed: number, count: number): string[] {
   return steps
 }
 
+/** What changes keys, mostly taking the last of what is there. */
+const CHANGES = [
+  'RPUSH l 1|LPUSH l 2|LPOP l|RPOP l|LPOP l 2|RPUSH l 1 2 3|LTRIM l 0 0|LTRIM l 5 1|LREM l 0 1|LSET l 0 9',
+  'LINSERT l BEFORE 1 0|LMOVE l m LEFT RIGHT|LMOVE m l LEFT LEFT|RPOPLPUSH l l|RPOPLPUSH l m|BLPOP l m 0.001',
+  'BLMOVE l m LEFT LEFT 0.001|LMPOP 2 l m LEFT COUNT 2|BLMPOP 0.001 2 l m RIGHT|SORT l STORE m|SORT none STORE m',
+  'SADD s 1 2|SADD s 3|SREM s 1|SREM s 1 2 3|SPOP s 5|SMOVE s t 1|SMOVE t s 1|SMOVE s t 2|SINTERSTORE t s none',
+  'SUNIONSTORE t s|SPOP t 0|ZADD z 1 a 2 b|ZADD z XX CH 3 a|ZREM z a|ZREM z a b|ZPOPMIN z|ZPOPMAX z 5|ZINCRBY z 1 a',
+  'BZPOPMIN z 0.001|ZMPOP 1 z MAX|ZRANGESTORE y z 0 -1|ZUNIONSTORE y 1 z|ZINTERSTORE y 2 z none|ZREMRANGEBYRANK z 0 0',
+  'HSET h f 1|HSETNX h f 2|HINCRBY h f 1|HDEL h f|HDEL h f g|SET a 1|SET a 1 EX 100|SET b 1 PXAT 1|GET b|GETSET a 2',
+  'GETDEL a|GETEX a PERSIST|INCR a|APPEND a 0|MSET a 1 b 2|MSETNX a 1 b 2|DEL a b|UNLINK l s|EXPIRE a 100|EXPIRE l 100',
+  'PEXPIREAT s 1|PERSIST a|RENAME a b|RENAME b a|RENAME l m|RENAMENX s t|COPY a b REPLACE|COPY l m REPLACE|MOVE a 1',
+].flatMap((line) => line.split('|'))
+
+/** Two clients change keys that a third, and perhaps they themselves, have read, and are notified of. */
+function cachingSteps(seed: number, count: number, bySelf: boolean): string[] {
+  let state = seed
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+  const steps = ['A DEBUG SET-ACTIVE-EXPIRE 0', 'A CONFIG SET notify-keyspace-events AKE']
+  for (const name of bySelf ? 'CD' : 'D')
+    steps.push(`${name} CLIENT TRACKING ON`, `${name} PSUBSCRIBE __keyevent@?__:*`)
+  while (steps.length < count) {
+    const name = bySelf ? 'ABCD'[below(4)]! : 'AB'[below(2)]!
+    if (below(3) === 0)
+      steps.push(...(bySelf ? 'CD' : 'D').split('').map((reader) => `${reader} EXISTS l m s t z y h a b`))
+    const changes = Array.from({ length: 1 + below(3) }, () => `${name} ${CHANGES[below(CHANGES.length)]!}`)
+    steps.push(...(below(4) === 0 ? [`${name} MULTI`, ...changes, `${name} EXEC`] : changes))
+  }
+  return [...steps, "A CONFIG SET notify-keyspace-events ''", 'A DEBUG SET-ACTIVE-EXPIRE 1']
+}
+
 describe.skipIf(!redisAvailable())('several connections receive what redis-server would send them', () => {
   let ours: TestServer
   let redis: TestServer
@@ -646,6 +679,16 @@ describe.skipIf(!redisAvailable())('several connections receive what redis-serve
       }
     }
     expect(await lines(ours)).toEqual(await lines(redis))
+  })
+
+  test.each([1, 2, 3, 4])('invalidations among notifications, and both among replies: seed %i', async (seed) => {
+    const bySelf = has72 && seed % 2 === 0
+    const all = cachingSteps(seed * 7919, 250, bySelf)
+    // Before 7.2 a client was notified of its own command's doing before it had the reply.
+    const steps = has72 ? all : all.filter((step) => !step.includes('PXAT'))
+    const [mine, theirs] = [await play(ours, steps), await play(redis, steps)]
+    for (const [index, told] of theirs.entries()) expect(mine[index], `seed ${seed}, step ${index}`).toBe(told)
+    expect(theirs.filter((told) => told.includes('invalidate')).length).toBeGreaterThan(30)
   })
 
   test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 39])('whatever they send: seed %i', async (seed) => {

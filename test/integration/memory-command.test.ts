@@ -71,6 +71,30 @@ describe('MEMORY USAGE', () => {
 describe('MEMORY', () => {
   const server = useServer()
 
+  test('counts channels, watched and tracked keys as overhead, and no more when they are gone', async () => {
+    const [client, admin] = [await connect(server()), await connect(server())]
+    const figure = async (name: string): Promise<number> => {
+      const stats = statsOf(await ask(admin, 'MEMORY', 'STATS'))
+      return Number(stats[stats.indexOf(name) + 1]!.slice(1))
+    }
+    const COUNT = 2000
+    const names = Array.from({ length: COUNT }, (_, index) => `name:${index}`)
+    await ask(client, 'HELLO', '3')
+    await ask(admin, 'MEMORY', 'STATS')
+    for (const words of [['SUBSCRIBE'], ['PSUBSCRIBE'], ['WATCH'], ['CLIENT', 'TRACKING', 'ON', 'MGET']]) {
+      const [overhead, dataset] = [await figure('overhead.total'), await figure('dataset.bytes')]
+      if (words[0] === 'CLIENT') await ask(client, ...words.splice(0, 3))
+      await client.command(words[0]!, ...names)
+      if (words[0]!.endsWith('SUBSCRIBE')) await client.replies(COUNT - 1)
+      expect((await figure('overhead.total')) - overhead).toBeGreaterThan(20 * COUNT)
+      expect(Math.abs((await figure('dataset.bytes')) - dataset)).toBeLessThan(2000)
+      await ask(client, 'RESET')
+      await ask(admin, 'FLUSHALL')
+      await ask(client, 'HELLO', '3')
+      expect(Math.abs((await figure('overhead.total')) - overhead)).toBeLessThan(20 * COUNT)
+    }
+  })
+
   test('STATS is a map of numbers, and one map for each database with keys', async () => {
     const client = await connect(server())
     await ask(client, 'SELECT', '3')
