@@ -11,7 +11,7 @@ import { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
 import { Gate, type Session } from '../commands/session.ts'
 import type { Decoder } from '../protocol/decoder.ts'
-import { BUSY_FUNCTION, BUSY_SCRIPT, NO_AUTH } from '../protocol/errors.ts'
+import { BUSY_FUNCTION, BUSY_SCRIPT, LOADING, NO_AUTH } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
@@ -88,6 +88,8 @@ export class Busy {
     const { gates } = call.session
     if ((gates & Gate.UNAUTHENTICATED) !== 0 && (command.flags & Flag.NO_AUTH) === 0) {
       dispatcher.reject(call, command, NO_AUTH)
+    } else if (this.server.loading.refuses(call, command)) {
+      dispatcher.reject(call, command, LOADING)
     } else if ((command.flags & Flag.ALLOW_BUSY) === 0) {
       dispatcher.reject(call, command, isFunction ? BUSY_FUNCTION : BUSY_SCRIPT)
     } else if ((gates & Gate.MULTI) !== 0 && (command.flags & Flag.NEVER_QUEUED) === 0) {

@@ -78,6 +78,18 @@ export class Loading {
     }
   }
 
+  /** Does at once what makes the data anew; a script in it that takes long lets others be told so. */
+  during<T>(work: () => T): T {
+    const { dispatcher } = this.server
+    this.startedMs = Date.now()
+    dispatcher.gates |= ServerGate.LOADING
+    try {
+      return work()
+    } finally {
+      dispatcher.gates &= ~ServerGate.LOADING
+    }
+  }
+
   private report(): void {
     const now = Date.now()
     if (now - this.reportedMs < REPORT_MS) return
@@ -110,8 +122,13 @@ export class Loading {
     }
   }
 
+  /** Whether the command has to wait until the data is there. */
+  refuses(call: Call, command: Command): boolean {
+    return this.active && (command.flagsFor(call) & Flag.LOADING) === 0
+  }
+
   private admit(call: Call, command: Command): Admission {
-    if (!this.active || (command.flagsFor(call) & Flag.LOADING) !== 0) return Admission.RUN
+    if (!this.refuses(call, command)) return Admission.RUN
     this.server.dispatcher.reject(call, command, LOADING)
     return Admission.ANSWERED
   }

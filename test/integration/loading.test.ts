@@ -1,5 +1,5 @@
 /* While the data is loaded at the start, clients are answered: with LOADING, or with what does not need the data. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -61,4 +61,22 @@ test('a signal to end during the load leaves the file as it is', async () => {
   expect(code).toBe(0)
   expect(server.log()).toContain('Received shutdown signal during loading, exiting now.')
   expect(readFileSync(join(dir, 'dump.rdb')).equals(before)).toBe(true)
+})
+
+test('while a script of the append-only file takes long, DEBUG LOADAOF answers others with LOADING', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'cinnabar-load-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  const log = ['--appendonly', 'yes', '--aof-use-rdb-preamble', 'no', '--busy-reply-threshold', '1']
+  const server = await start(dir, true, ...log)
+  const client = await connect(server)
+  const words = ['EVAL', "redis.call('SET', KEYS[1], 'y') for i = 1, 1500000 do redis.call('PING') end", '1', 'x']
+  const text = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')
+  appendFileSync(join(dir, 'appendonlydir/appendonly.aof.1.incr.aof'), `*${words.length}\r\n${text}`)
+  const reloaded = ask(client, 'DEBUG', 'LOADAOF')
+  const other = await connect(server)
+  const replies = new Set<string>()
+  await eventually(async () => replies.add(await ask(other, 'PING')).has(LOADING))
+  expect(await reloaded).toBe(OK)
+  expect([...replies].filter((reply) => reply.startsWith('-'))).toEqual([LOADING])
+  expect(body(await ask(other, 'GET', 'x'))).toBe('y')
 })

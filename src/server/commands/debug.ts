@@ -98,7 +98,7 @@ function replyBuffer(call: Call): void {
   call.reply.ok()
 }
 
-function reload(call: Call, { persistence, keyspace, log, exit, scripting }: Server): void {
+function reload(call: Call, { persistence, keyspace, log, exit, scripting, loading }: Server): void {
   const given = new Set<string>()
   for (let index = FIRST; index < call.argc; index++) {
     const option = ['MERGE', 'NOFLUSH', 'NOSAVE'].find((each) => call.is(index, each))
@@ -114,7 +114,7 @@ function reload(call: Call, { persistence, keyspace, log, exit, scripting }: Ser
     keyspace.flush()
     persistence.functions?.clear()
   }
-  const restored = persistence.load(given.has('MERGE'))
+  const restored = loading.during(() => persistence.load(given.has('MERGE')))
   keyspace.dirty = dirty
   // Libraries come before the keys: if one was refused, the data is what it was.
   if (scripting.takeRefusal()) return call.reply.error(RELOAD_FAILED)
@@ -124,8 +124,8 @@ function reload(call: Call, { persistence, keyspace, log, exit, scripting }: Ser
   call.reply.ok()
 }
 
-function loadAppendOnly(call: Call, { appendOnly }: Server): void {
-  if (appendOnly.reload()) call.reply.ok()
+function loadAppendOnly(call: Call, { appendOnly, loading }: Server): void {
+  if (loading.during(() => appendOnly.reload())) call.reply.ok()
   else call.reply.error(LOAD_AOF_FAILED)
 }
 
