@@ -200,9 +200,11 @@ function replyKey(call: Call, serving: Serving, keyAt: number): void {
 function serveStream(call: Call, serving: Serving, keyAt: number, root: Ref): void {
   const { log } = call.keyspace.streams
   if (log.length(root) === 0) return
-  // Most of the time the last id is that of the last entry.
   if (log.id(root, LogId.LAST, last).compare(id) <= 0) return
-  if (!log.edge(root, false, true, last) || last.compare(id) <= 0) return
+  // Only if it is not all entries that are asked for, the last one must be looked at: the last id may be none's.
+  if (log.id(root, LogId.FIRST, last).compare(id) <= 0) {
+    if (!log.edge(root, false, true, last) || last.compare(id) <= 0) return
+  }
   replyKey(call, serving, keyAt)
   id.increment()
   replyRange(call, root, id, greatest, options.count, false)

@@ -151,7 +151,8 @@ export class Streams {
     while (this.dismantle(root)) {}
   }
 
-  private dismantle(root: Ref): boolean {
+  /** Frees a little of a log that no entry has; false when all is freed. */
+  dismantle(root: Ref): boolean {
     if (this.log.dismantle(root) || this.groups.dismantle(root)) return true
     this.memory.free(root)
     return false

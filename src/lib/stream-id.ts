@@ -4,7 +4,7 @@
  *
  * In memory the words lie in this order; in files they are 16 bytes, big-endian, which therefore sort as the ids do; to
  * clients an id is `ms-seq`. An instance is a register that is written over: who wants to keep an id copies it. */
-import { fromUnsignedWords, writeInt64 } from './int64.ts'
+import { fromUnsignedWords, INT64_LEN_MAX, writeInt64 } from './int64.ts'
 
 export const ID_WORDS = 4
 /** Bytes of an id in a file. */
@@ -12,7 +12,14 @@ export const ID_SIZE = 16
 /** Two integers of 20 digits, and what stands between them. */
 export const ID_TEXT_MAX = 41
 const MINUS = 45
+const DIGIT_0 = 48
 const TWO_32 = 4294967296
+
+/** The milliseconds last written, and their digits. */
+let textHigh = 0
+let textLow = 0
+let textLen = 1
+const msText = new Uint8Array(INT64_LEN_MAX).fill(DIGIT_0)
 
 /** Below, at, or above: as unsigned words. */
 function compareWords(a: number, b: number): number {
@@ -47,7 +54,7 @@ export class StreamId {
   }
   /** The first id of a millisecond, which is a safe integer. */
   toStartOf(ms: number): this {
-    return this.set(Math.floor(ms / TWO_32), ms % TWO_32, 0, 0)
+    return this.set(ms / TWO_32, ms, 0, 0)
   }
 
   get isZero(): boolean {
@@ -159,8 +166,19 @@ export class StreamId {
 
   /** Writes `ms-seq`, at most ID_TEXT_MAX bytes; `between` in place of the hyphen. Returns where it ends. */
   writeText(bytes: Uint8Array, pos: number, between = MINUS): number {
-    const end = writeInt64(fromUnsignedWords(this.msHigh, this.msLow), bytes, pos)
+    // Ids that are written one after the other are often of one millisecond.
+    if (this.msHigh !== textHigh || this.msLow !== textLow) {
+      textHigh = this.msHigh
+      textLow = this.msLow
+      textLen = writeInt64(fromUnsignedWords(this.msHigh, this.msLow), msText, 0)
+    }
+    for (let at = 0; at < textLen; at++) bytes[pos + at] = msText[at]!
+    const end = pos + textLen
     bytes[end] = between
+    if (this.seqHigh === 0 && this.seqLow >= 0 && this.seqLow < 10) {
+      bytes[end + 1] = DIGIT_0 + this.seqLow
+      return end + 2
+    }
     return writeInt64(fromUnsignedWords(this.seqHigh, this.seqLow), bytes, end + 1)
   }
 

@@ -4,8 +4,9 @@ import { Type } from '../keyspace/entry.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { ListWatcher } from '../keyspace/quicklist.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
+import type { LogWatcher } from '../structures/stream-log.ts'
 import { Table, type TableWatcher } from '../structures/table.ts'
-import { cloneOf, type Frozen, FrozenList, FrozenString, FrozenTable, type LargeSink } from './frozen.ts'
+import { cloneOf, type Frozen, FrozenList, FrozenStream, FrozenString, FrozenTable, type LargeSink } from './frozen.ts'
 
 export class FrozenValues implements TableWatcher {
   private readonly keyspace: Keyspace
@@ -13,10 +14,12 @@ export class FrozenValues implements TableWatcher {
   /** By the root of their table. */
   private readonly tables = new Map<Ref, FrozenTable>()
   private readonly lists: FrozenList[] = []
+  private readonly streams: FrozenStream[] = []
   /** By the value that they share with a living entry; of strings the entry knows. */
   private readonly values = new Map<Ref, Frozen>()
   private readonly strings: FrozenString[] = []
   private readonly listWatcher: ListWatcher
+  private readonly logWatcher: LogWatcher
   private readonly table: Table
 
   constructor(keyspace: Keyspace) {
@@ -27,6 +30,11 @@ export class FrozenValues implements TableWatcher {
         for (const list of this.lists) list.changes(payload)
       },
       settles: (root) => this.settleList(root),
+    }
+    this.logWatcher = {
+      changes: (node) => {
+        for (const stream of this.streams) stream.changes(node)
+      },
     }
   }
 
@@ -55,6 +63,11 @@ export class FrozenValues implements TableWatcher {
       this.lists.push(frozen)
       this.values.set(frozen.value, frozen)
       queue.push(frozen)
+    } else if (type === Type.STREAM) {
+      const frozen = new FrozenStream(keyspace, clone, sink)
+      this.streams.push(frozen)
+      this.values.set(frozen.value, frozen)
+      queue.push(frozen)
     } else {
       const frozen = new FrozenTable(keyspace, clone, sink, this.table)
       this.tables.set(frozen.root, frozen)
@@ -65,12 +78,13 @@ export class FrozenValues implements TableWatcher {
   }
 
   private watch(): void {
-    const { sets, hashes, zsets, lists } = this.keyspace
+    const { sets, hashes, zsets, lists, streams } = this.keyspace
     const watcher = this.tables.size > 0 ? this : null
     sets.table.watcher = watcher
     hashes.table.watcher = watcher
     zsets.table.watcher = watcher
     lists.quicklist.watcher = this.lists.length > 0 ? this.listWatcher : null
+    streams.log.watcher = this.streams.length > 0 ? this.logWatcher : null
   }
 
   /** Shows a little more of the first one; false when there is none. */
@@ -91,6 +105,7 @@ export class FrozenValues implements TableWatcher {
     if (this.values.get(frozen.value) === frozen) this.values.delete(frozen.value)
     if (frozen instanceof FrozenTable) this.tables.delete(frozen.root)
     else if (frozen instanceof FrozenList) remove(this.lists, frozen)
+    else if (frozen instanceof FrozenStream) remove(this.streams, frozen)
     else if (frozen instanceof FrozenString) remove(this.strings, frozen)
     this.watch()
     frozen.free()

@@ -8,6 +8,7 @@
  *                                   those that were added later, are remembered by ref until the walk has passed
  *   list                            its nodes are listed when it is frozen (8,000 for 10M short elements); a node about
  *                                   to change is copied
+ *   stream                          likewise; what is known of its groups is copied when it is frozen
  *   string                          shown in pieces; when it is about to change, the living entry gets a copy
  *
  * If the living entry goes, the value becomes the snapshot's, which frees it at the end. */
@@ -18,6 +19,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import { ListEncoding } from '../keyspace/lists.ts'
 import { ZSET_TABLE } from '../keyspace/zset-walk.ts'
 import { copyBytes } from '../lib/bytes.ts'
+import { ID_WORDS, StreamId } from '../lib/stream-id.ts'
 import { NONE, posOf, type Ref } from '../memory/memory.ts'
 import { RefMap } from '../structures/ref-map.ts'
 import { SCAN_END, type Table } from '../structures/table.ts'
@@ -40,6 +42,10 @@ export interface LargeSink {
   element(ref: Ref): void
   /** A node of a list: `size` bytes of a listpack, or of an element by itself. */
   node(kind: number, payload: Ref, size: number): void
+  /** A node of a stream: `size` bytes of a listpack. */
+  streamNode(id: StreamId, node: Ref, size: number): void
+  /** What follows the nodes: a stream's root without any. */
+  streamRest(root: Ref): void
   /** Some more bytes of a string. */
   piece(bytes: Uint8Array, pos: number, len: number): void
   end(): void
@@ -120,39 +126,39 @@ export class FrozenTable extends Frozen {
 /** A node that has been shown, or copied, is nobody's concern any more. */
 const SHOWN = -2
 
-export class FrozenList extends Frozen {
-  private readonly payloads: Int32Array
-  private readonly sizes: Int32Array
-  private readonly kinds: Uint8Array
+/** Nodes that are shown one after the other. */
+abstract class FrozenNodes extends Frozen {
+  readonly payloads: Int32Array
+  readonly sizes: Int32Array
   /** Nodes that the snapshot has copied. */
   private readonly copied: Uint8Array
   private readonly places: RefMap
   private next = 0
 
-  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink, count: number) {
     super(keyspace, clone, sink)
-    const { sequence } = keyspace.lists.quicklist
-    const count = sequence.nodeCount(this.value)
     this.payloads = new Int32Array(count)
     this.sizes = new Int32Array(count)
-    this.kinds = new Uint8Array(count)
     this.copied = new Uint8Array(count)
     this.places = new RefMap(count)
-    let at = 0
-    for (let node = sequence.head(this.value); node !== NONE; node = sequence.next(node), at++) {
-      this.payloads[at] = sequence.payload(node)
-      this.sizes[at] = sequence.sizeOf(node)
-      this.kinds[at] = sequence.kind(node)
-      this.places.set(sequence.payload(node), at)
-    }
   }
+
+  protected list(at: number, payload: Ref, size: number): void {
+    this.payloads[at] = payload
+    this.sizes[at] = size
+    this.places.set(payload, at)
+  }
+
+  protected abstract show(at: number): void
 
   step(): boolean {
     const at = this.next++
-    const payload = this.payloads[at]! as Ref
-    this.sink.node(this.kinds[at]!, payload, this.sizes[at]!)
-    if (this.copied[at] === 1) this.keyspace.memory.free(payload)
-    else this.places.set(payload, SHOWN)
+    if (at < this.payloads.length) {
+      const payload = this.payloads[at]! as Ref
+      this.show(at)
+      if (this.copied[at] === 1) this.keyspace.memory.free(payload)
+      else this.places.set(payload, SHOWN)
+    }
     return this.next < this.payloads.length
   }
 
@@ -173,6 +179,67 @@ export class FrozenList extends Frozen {
     for (let at = this.next; at < this.payloads.length; at++) {
       if (this.copied[at] === 1) this.keyspace.memory.free(this.payloads[at]! as Ref)
     }
+    super.free()
+  }
+}
+
+export class FrozenList extends FrozenNodes {
+  private readonly kinds: Uint8Array
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+    const { sequence } = keyspace.lists.quicklist
+    const root = keyspace.entries.value(clone) as Ref
+    super(keyspace, clone, sink, sequence.nodeCount(root))
+    this.kinds = new Uint8Array(this.payloads.length)
+    let at = 0
+    for (let node = sequence.head(root); node !== NONE; node = sequence.next(node), at++) {
+      this.list(at, sequence.payload(node), sequence.sizeOf(node))
+      this.kinds[at] = sequence.kind(node)
+    }
+  }
+
+  protected show(at: number): void {
+    this.sink.node(this.kinds[at]!, this.payloads[at]! as Ref, this.sizes[at]!)
+  }
+}
+
+export class FrozenStream extends FrozenNodes {
+  private readonly ids: Int32Array
+  private readonly id = new StreamId()
+  /** What the stream knew beside its entries: a log without any. */
+  private readonly rest: Ref
+
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
+    const { log, groups } = keyspace.streams
+    const root = keyspace.entries.value(clone) as Ref
+    super(keyspace, clone, sink, log.nodeCount(root))
+    this.ids = new Int32Array(this.payloads.length * ID_WORDS)
+    let at = 0
+    for (let more = log.tree.first(root); more; more = log.tree.next(), at++) {
+      const node = log.tree.own(0) as Ref
+      this.list(at, node, log.nodes.listpacks.size(node))
+      log.tree.id(this.id).write(this.ids, at * ID_WORDS)
+    }
+    this.rest = log.copyRoot(root)
+    groups.copy(root, this.rest)
+  }
+
+  protected show(at: number): void {
+    const id = this.id.read(this.ids, at * ID_WORDS)
+    this.sink.streamNode(id, this.payloads[at]! as Ref, this.sizes[at]!)
+  }
+
+  override step(): boolean {
+    if (super.step()) return true
+    this.sink.streamRest(this.rest)
+    return false
+  }
+
+  override free(): void {
+    const { rest } = this
+    const { streams } = this.keyspace
+    if (streams.groups.groupCount(rest) === 0) streams.freeRoot(rest)
+    else this.keyspace.doom(() => streams.dismantle(rest))
     super.free()
   }
 }
@@ -240,6 +307,10 @@ export function isLarge(keyspace: Keyspace, entry: Ref, limits: LargeLimits): bo
     case Type.ZSET:
       if (encoding !== ZsetEncoding.TABLE) return false
       return keyspace.zsets.table.count(tableOf(keyspace, entry)) > limits.elements
+    case Type.STREAM: {
+      const { streams } = keyspace
+      return streams.log.nodeCount(value) > limits.nodes || streams.parts(entry) > limits.elements
+    }
     default:
       return false
   }

@@ -388,7 +388,7 @@ export class StreamLog {
       tree.save(place)
       const node = tree.own(0) as Ref
       tree.id(id)
-      if (isFirst) last.copy(id).decrement()
+      assert(isFirst || last.compare(id) < 0, 'ids ascend from node to node')
       isFirst = false
       nodes.verify(node, id, last)
       length += nodes.count(node)

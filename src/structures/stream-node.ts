@@ -15,6 +15,7 @@
  * The elements that begin a node or an entry are integers, and those that are counted here stay below 2^31. What
  * changes a node answers its ref, which may be another one. */
 import { assert } from '../lib/assert.ts'
+import { equalBytes } from '../lib/bytes.ts'
 import { lowWord as lowerWord, parseInt64, highWord as upperWord } from '../lib/int64.ts'
 import { StreamId } from '../lib/stream-id.ts'
 import { type Memory, posOf, type Ref } from '../memory/memory.ts'
@@ -27,6 +28,7 @@ import {
   LEAD_BY_HEAD,
   LISTPACK_END,
   lowWordAt,
+  shortStringHead,
   stringSize,
   writeInteger,
   writeString,
@@ -120,10 +122,20 @@ export class StreamNodes {
   private hasFields(node: Ref, ranges: Ranges, first: number, pairs: number): boolean {
     const own = this.memory.bytesOf(node)
     const base = posOf(node)
-    let at = this.fieldsAt(own, base)
-    if (this.fieldCount(own, base) !== pairs) return false
+    const { bytes, pos, len } = ranges
+    let at = base + FIRST_OFF
+    at += elementSizeAt(own, at)
+    at += elementSizeAt(own, at)
+    if (lowWordAt(own, at) !== pairs) return false
+    at += elementSizeAt(own, at)
     for (let index = first; index < first + pairs * 2; index += 2) {
-      if (!this.listpacks.equals(node, at - base, ranges.bytes, ranges.pos[index]!, ranges.len[index]!)) return false
+      const fieldLen = len[index]!
+      if (own[at] === shortStringHead(fieldLen)) {
+        if (!equalBytes(own, at + 1, bytes, pos[index]!, fieldLen)) return false
+        at += fieldLen + SHORT_STRING_LEAD
+        continue
+      }
+      if (!this.listpacks.equals(node, at - base, bytes, pos[index]!, fieldLen)) return false
       at += elementSizeAt(own, at)
     }
     return true
@@ -221,8 +233,8 @@ export class StreamNodes {
   }
 }
 
-/** Whether the bytes are a sound node of this id, with an entry at least, whose ids ascend and are all beyond `last`,
- *  which becomes the last one's. Reads nothing outside. */
+/** Whether the bytes are a sound node of this id, with an entry at least, whose ids ascend and are not below the
+ *  node's; `last` becomes the last one's. Reads nothing outside. */
 export function validateNode(bytes: Uint8Array, pos: number, len: number, id: StreamId, last: StreamId): boolean {
   if (validateListpack(bytes, pos, len) < 0) return false
   checker.begin(bytes, pos + FIRST_OFF, pos + len - 1)
@@ -231,6 +243,7 @@ export function validateNode(bytes: Uint8Array, pos: number, len: number, id: St
   const fields = checker.count()
   if (count < 0 || deleted < 0 || fields < 0 || !checker.skip(fields) || checker.count() !== 0) return false
   let living = 0
+  last.copy(id).decrement()
   for (let left = count + deleted; left > 0; left--) {
     const flags = checker.count()
     if (flags < 0 || flags > (EntryFlag.DELETED | EntryFlag.SAME_FIELDS)) return false

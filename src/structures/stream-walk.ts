@@ -50,6 +50,8 @@ export class StreamWalk {
   /** Forwards: position of the next entry. Backwards: of the element that ends the next one. */
   private at = 0
   private hasNode = false
+  /** The node is no matter of the tree. */
+  private isAlone = false
   /** The tree's place is on the next node; false: on the one being walked, or there is none. */
   private pending = false
   // Of the field that is next.
@@ -70,6 +72,7 @@ export class StreamWalk {
     this.from.copy(from)
     this.to.copy(to)
     this.backwards = backwards
+    this.isAlone = false
     this.hasNode = false
     this.pending = backwards ? tree.seekBack(root, to) : tree.seekBack(root, from) || tree.first(root)
   }
@@ -80,8 +83,21 @@ export class StreamWalk {
     this.from.toLeast()
     this.to.toGreatest()
     this.backwards = !first
+    this.isAlone = false
     this.hasNode = false
     this.pending = first ? tree.first(root) : tree.last(root)
+  }
+
+  /** Goes through the entries of one node, of this id, and no further. */
+  startIn(node: Ref, id: StreamId): void {
+    this.from.toLeast()
+    this.to.toGreatest()
+    this.backwards = false
+    this.isAlone = true
+    this.hasNode = true
+    this.pending = false
+    this.open(node, id)
+    this.toFirst()
   }
 
   get isDeleted(): boolean {
@@ -112,7 +128,7 @@ export class StreamWalk {
       return true
     }
     this.hasNode = false
-    this.pending = this.backwards ? this.tree.prev() : this.tree.next()
+    if (!this.isAlone) this.pending = this.backwards ? this.tree.prev() : this.tree.next()
     return false
   }
 
@@ -128,12 +144,15 @@ export class StreamWalk {
     this.hasNode = true
     this.open(this.tree.own(0) as Ref, this.tree.id(this.nodeId))
     if (this.backwards) this.at = this.base + this.listpacks.last(this.node)
-    else {
-      let at = this.base + this.fieldsOff
-      for (let left = this.nodeFields; left >= 0; left--) at += elementSizeAt(this.bytes, at)
-      this.at = at
-    }
+    else this.toFirst()
     return true
+  }
+
+  /** Goes to the first entry of the node. */
+  private toFirst(): void {
+    let at = this.base + this.fieldsOff
+    for (let left = this.nodeFields; left >= 0; left--) at += elementSizeAt(this.bytes, at)
+    this.at = at
   }
 
   private open(node: Ref, id: StreamId): void {

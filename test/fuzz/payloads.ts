@@ -66,6 +66,41 @@ function quicklist(random: Random): string {
   return length(nodes) + text.join('')
 }
 
+const id = (ms: number, seq = 0): string => `${'\0'.repeat(7)}${chr(ms)}${'\0'.repeat(7)}${chr(seq)}`
+
+/** A stream's node, whose first entry has this id, and how many entries it has that are not deleted. */
+function streamNode(random: Random, ms: number, entries: number): readonly [string, number] {
+  const fields = elements(random, 1 + random.below(3)).map(inListpack)
+  let deleted = 0
+  const list = Array.from({ length: entries }, (_, index) => {
+    const isDeleted = index > 0 && random.below(4) === 0 ? 1 : 0
+    deleted += isDeleted
+    const head = [chr(0), chr(index)]
+    if (random.below(3) > 0) return [chr(2 | isDeleted), ...head, ...fields, chr(fields.length + 3)]
+    return [chr(isDeleted), ...head, chr(1), inListpack('other'), inListpack('value'), chr(6)]
+  })
+  const front = [chr(entries - deleted), chr(deleted), chr(fields.length), ...fields, chr(0)]
+  return [`${chr(16)}${id(ms)}${packed(listpackOf([...front, ...list.flat()]))}`, entries - deleted]
+}
+
+/** A stream of this type, with a group of two consumers. */
+function stream(random: Random, type: number): string {
+  const nodes = Array.from({ length: random.below(4) }, (_, index) =>
+    streamNode(random, index + 1, 1 + random.below(8)),
+  )
+  const living = nodes.reduce((sum, [, count]) => sum + count, 0)
+  const rest = type === 15 ? '' : `${length(1)}${length(0)}${length(0)}${length(0)}${length(50)}`
+  const time = `${letters(random, 5)}\0\0\0`
+  const pending = [1, 2, 3].map((ms) => `${id(ms)}${time}${length(random.below(100))}`)
+  const consumer = (name: string, owned: string) =>
+    `${word(name)}${time}${type === 21 ? time : ''}${length(owned.length / 16)}${owned}`
+  const group = [word('group'), length(2), length(0), type === 15 ? '' : length(3), length(3), ...pending, length(2)]
+  group.push(consumer('one', id(2)), consumer('two', id(1) + id(3)))
+  const groups = random.below(2) === 0 ? length(0) : `${length(1)}${group.join('')}`
+  const texts = nodes.map(([text]) => text).join('')
+  return `${chr(type)}${length(nodes.length)}${texts}${length(living)}${length(60)}${length(0)}${rest}${groups}`
+}
+
 /** What a payload of each type may consist of. */
 const MAKERS: readonly ((random: Random, count: number) => string)[] = [
   (random, count) => `\x00${packed(letters(random, count * 3))}`,
@@ -105,6 +140,7 @@ const MAKERS: readonly ((random: Random, count: number) => string)[] = [
     const fields = elements(random, count).flatMap((field) => [field, letters(random, 3), '0'])
     return `\x19\0\0\0\0\xff\x03\0\0${packed(listpackOf(fields.map(inListpack)))}`
   },
+  (random) => stream(random, [15, 19, 21][random.below(3)]!),
   (random, count) => `\x14${packed(listpackOf(elements(random, count).map(inListpack)))}`,
 ]
 

@@ -316,9 +316,9 @@ describe('a file that cannot be loaded stops the start, and is left as it is:', 
       /Unexpected EOF: .*At offset 17, in the value of key \\"key\\" of database 2\./,
     ],
     [
-      'of data that is not built yet',
-      Buffer.from('REDIS0010\x13\x08mystream\x0bxxxxxxxxxxx', 'latin1'),
-      /type 19\) cannot be loaded yet.* offset 19, in .* key \\"mystream\\" of database 0\./,
+      'of a module of long ago',
+      Buffer.from('REDIS0010\x06\x08mymodule\x0bxxxxxxxxxxx', 'latin1'),
+      /type 6\) cannot be loaded yet.* offset 19, in .* key \\"mymodule\\" of database 0\./,
     ],
   ]
 

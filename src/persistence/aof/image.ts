@@ -24,6 +24,7 @@ import type { ImageSink } from '../snapshot.ts'
 import { CommandWords } from './command-words.ts'
 import { ELEMENTS_MAX, LargeCommands } from './large-commands.ts'
 import { timestamp } from './log-buffer.ts'
+import { StreamImage } from './stream-image.ts'
 
 export interface CommandImageOptions {
   /** aof-timestamp-enabled: Unix time in seconds to begin with; 0: none. */
@@ -41,6 +42,7 @@ export class CommandImage extends CommandWords implements ImageSink {
   private readonly setWalk: SetWalk
   private readonly hashWalk: HashWalk
   private readonly zsetWalk: ZsetWalk
+  private readonly streamImage: StreamImage
   private readonly larges: LargeCommands
   private dbIndex = -1
   /** Elements that the command under way still takes. */
@@ -56,6 +58,7 @@ export class CommandImage extends CommandWords implements ImageSink {
     this.setWalk = new SetWalk(entries)
     this.hashWalk = new HashWalk(entries)
     this.zsetWalk = new ZsetWalk(entries)
+    this.streamImage = new StreamImage(keyspace, this)
     this.larges = new LargeCommands(keyspace, this, (dbIndex) => this.select(dbIndex))
   }
 
@@ -89,6 +92,9 @@ export class CommandImage extends CommandWords implements ImageSink {
         break
       case Type.ZSET:
         this.zset(entry)
+        break
+      case Type.STREAM:
+        this.streamImage.write(entry)
         break
       default:
         return this.refuse(entry)

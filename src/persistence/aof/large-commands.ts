@@ -12,6 +12,7 @@ import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { NodeKind } from '../../keyspace/quicklist.ts'
 import { copyBytes } from '../../lib/bytes.ts'
 import { formatDouble17 } from '../../lib/double.ts'
+import type { StreamId } from '../../lib/stream-id.ts'
 import { posOf, type Ref } from '../../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
 import { Listpacks, NO_ELEMENT } from '../../structures/listpack.ts'
@@ -19,6 +20,7 @@ import { scoreOf } from '../../structures/zset-member.ts'
 import type { LargeSink } from '../frozen.ts'
 import { RdbWriter, type Sink } from '../rdb/writer.ts'
 import { CommandWords } from './command-words.ts'
+import { StreamImage } from './stream-image.ts'
 
 /** Elements to a command, and bytes from which on it is long enough without having so many. */
 export const ELEMENTS_MAX = 64
@@ -64,6 +66,7 @@ export class LargeCommands {
   /** The elements of the command under way, and commands about them that are to follow it. */
   readonly elements = new Gathered()
   readonly following = new Gathered()
+  readonly streams: StreamImage
   private readonly out: CommandWords
   private readonly select: (dbIndex: number) => void
   private owner: LargeCommand | null = null
@@ -74,6 +77,7 @@ export class LargeCommands {
     this.keyspace = keyspace
     this.fields = new HashFields(keyspace.memory)
     this.listpacks = new Listpacks(keyspace.memory)
+    this.streams = new StreamImage(keyspace, out)
     this.out = out
     this.select = select
   }
@@ -131,6 +135,13 @@ export class LargeCommands {
     out.word(isFirst ? 'SET' : 'APPEND')
     this.key(owner.entry)
     out.bulk(bytes, pos, len)
+  }
+
+  /** Commands about a stream follow, each of which stands for itself. */
+  beginStream(owner: LargeCommand): StreamImage {
+    this.flush()
+    this.select(owner.dbIndex)
+    return this.streams
   }
 
   /** A field expires: that is told behind the command that sets it. */
@@ -202,6 +213,14 @@ class LargeCommand implements LargeSink {
       off = listpacks.locate(payload, off)
       shared.begin(this, listpacks.len).bulk(listpacks.bytes, listpacks.pos, listpacks.len)
     }
+  }
+
+  streamNode(id: StreamId, node: Ref): void {
+    this.shared.beginStream(this).writeNode(this.entry, id, node)
+  }
+
+  streamRest(root: Ref): void {
+    this.shared.beginStream(this).writeRest(this.entry, root)
   }
 
   piece(bytes: Uint8Array, pos: number, len: number): void {

@@ -82,10 +82,13 @@ export const RDB_SET_INTSET = 11
 export const RDB_ZSET_ZIPLIST = 12
 export const RDB_HASH_ZIPLIST = 13
 export const RDB_LIST_QUICKLIST = 14
+export const RDB_STREAM = 15
 export const RDB_HASH_LISTPACK = 16
 export const RDB_ZSET_LISTPACK = 17
 export const RDB_LIST_QUICKLIST_2 = 18
+export const RDB_STREAM_2 = 19
 export const RDB_SET_LISTPACK = 20
+export const RDB_STREAM_3 = 21
 /** Of release candidates of 7.4: without the moment at the beginning, and other moments not counted from it. */
 export const RDB_HASH_EXPIRING_RC = 22
 export const RDB_HASH_LISTPACK_EX_RC = 23

@@ -11,11 +11,21 @@ import { HashFields } from '../../keyspace/hash-fields.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { highWord, lowWord } from '../../lib/double-words.ts'
 import { fromWords } from '../../lib/int64.ts'
+import type { StreamId } from '../../lib/stream-id.ts'
 import { posOf, type Ref } from '../../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
 import { scoreOf } from '../../structures/zset-member.ts'
 import { type LargeSink, tableOf } from '../frozen.ts'
-import { RDB_HASH, RDB_HASH_EXPIRING, RDB_LIST_QUICKLIST_2, RDB_SET, RDB_STRING, RDB_ZSET_2 } from './format.ts'
+import {
+  RDB_HASH,
+  RDB_HASH_EXPIRING,
+  RDB_LIST_QUICKLIST_2,
+  RDB_SET,
+  RDB_STREAM_2,
+  RDB_STRING,
+  RDB_ZSET_2,
+} from './format.ts'
+import { StreamSaver } from './stream-values.ts'
 import { RdbWriter, type Sink } from './writer.ts'
 
 const RDB_TYPES: Readonly<Record<number, number>> = {
@@ -24,6 +34,7 @@ const RDB_TYPES: Readonly<Record<number, number>> = {
   [Type.SET]: RDB_SET,
   [Type.HASH]: RDB_HASH,
   [Type.ZSET]: RDB_ZSET_2,
+  [Type.STREAM]: RDB_STREAM_2,
 }
 /** Chunks of what is kept aside: of many large values there may be little each. */
 const ASIDE_CHUNK_MIN = 256
@@ -73,6 +84,8 @@ export class LargeValue implements LargeSink {
   private readonly keyspace: Keyspace
   private readonly type: number
   private readonly fields: HashFields
+  /** Made for a stream. */
+  private saver: StreamSaver | null = null
   private readonly onEnd: () => void
   /** What has been shown before the value's turn came. */
   private early: AsideWriter | null = null
@@ -140,6 +153,19 @@ export class LargeValue implements LargeSink {
     out.string(this.keyspace.memory.bytesOf(payload), posOf(payload), size)
   }
 
+  streamNode(id: StreamId, node: Ref, size: number): void {
+    this.streamSaver.saveNode(id, node, size, this.target)
+  }
+
+  streamRest(root: Ref): void {
+    this.streamSaver.saveRest(root, this.target)
+  }
+
+  private get streamSaver(): StreamSaver {
+    this.saver ??= new StreamSaver(this.keyspace)
+    return this.saver
+  }
+
   piece(bytes: Uint8Array, pos: number, len: number): void {
     this.target.bytes(bytes, pos, len)
   }
@@ -151,12 +177,14 @@ export class LargeValue implements LargeSink {
 
 /** What stands before the value: how many elements, nodes or bytes there are. */
 function countOf(keyspace: Keyspace, entry: Ref): number {
-  const { entries, lists, sets } = keyspace
+  const { entries, lists, sets, streams } = keyspace
   switch (entries.type(entry)) {
     case Type.STRING:
       return entries.valueHigh(entry)
     case Type.LIST:
       return lists.quicklist.sequence.nodeCount(entries.value(entry) as Ref)
+    case Type.STREAM:
+      return streams.log.nodeCount(entries.value(entry) as Ref)
     default:
       return sets.table.count(tableOf(keyspace, entry))
   }

@@ -230,6 +230,11 @@ export class RdbReader {
     if (len !== this.len) this.refuse('Invalid LZF compressed string', storedLen)
   }
 
+  /** Reads bytes that are no string. */
+  raw(target: Uint8Array, pos: number, len: number): void {
+    this.copyTo(target, pos, len)
+  }
+
   /** Passes over the string that `head` announced. */
   skip(): void {
     let left = this.storedLen

@@ -12,6 +12,7 @@ import { hashValues } from './hash-values.ts'
 import { listValues } from './list-values.ts'
 import type { RdbReader } from './reader.ts'
 import { setValues } from './set-values.ts'
+import { streamValues } from './stream-values.ts'
 import { stringValues } from './string-values.ts'
 import type { RdbWriter } from './writer.ts'
 import { zsetValues } from './zset-values.ts'
@@ -55,6 +56,7 @@ export class ValueFormats {
     this.add(setValues(keyspace))
     this.add(hashValues(keyspace))
     this.add(zsetValues(keyspace))
+    this.add(streamValues(keyspace))
   }
 
   private add(format: ValueFormat): void {

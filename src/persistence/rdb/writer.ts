@@ -102,6 +102,15 @@ export class RdbWriter {
     }
   }
 
+  /** A length of 64 bits, as two words. */
+  longLength(high: number, low: number): void {
+    if (high === 0) return this.length(low >>> 0)
+    this.makeRoom(LENGTH_SIZE_MAX)
+    this.chunk[this.pos++] = LENGTH_64
+    this.bigEndian(high)
+    this.bigEndian(low)
+  }
+
   private bigEndian(word: number): void {
     for (let shift = 24; shift >= 0; shift -= 8) this.chunk[this.pos++] = word >>> shift
   }

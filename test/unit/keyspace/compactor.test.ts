@@ -53,11 +53,18 @@ test('sparse chunks are emptied and given back, with values of all types in all 
     command('SADD', `intset:${round}`, ...many(100, (index) => [String(index * 7)]))
     command('HSET', `hash:${round}`, ...many(size, (index) => [`field:${index}`, `value:${index}`]), 'long', long)
     command('ZADD', `zset:${round}`, ...many(size, (index) => [String(index % 7), `member:${index}`]))
+    command('XGROUP', 'CREATE', `stream:${round}`, 'group', '0', 'MKSTREAM')
+    for (let index = 0; index < size; index++)
+      if (round % 5 === 0) command('XADD', `stream:${round}`, '*', 'field', `value:${index}`)
+    for (const consumer of ['one', 'two', 'one']) {
+      command('XREADGROUP', 'GROUP', 'group', consumer, 'COUNT', String(size / 4), 'STREAMS', `stream:${round}`, '>')
+    }
     if (round % 25 === 0) command('HEXPIRE', `hash:${round}`, '1000', 'FIELDS', '2', 'field:1', 'field:2')
   }
   for (let round = 0; round < 240; round++) {
     if (round % 10 === 0) continue
-    for (const type of ['string', 'number', 'list', 'set', 'intset', 'hash', 'zset']) command('DEL', `${type}:${round}`)
+    const types = ['string', 'number', 'list', 'set', 'intset', 'hash', 'zset', 'stream']
+    command('DEL', ...types.map((type) => `${type}:${round}`))
   }
   settle(keyspace)
   const before = digestOf(keyspace)
@@ -101,14 +108,19 @@ test('commands may run between any two steps', () => {
       run(server, session, 'ZADD', 'zset', String(random.below(100)), member)
       run(server, session, 'RPUSH', 'list', member)
       run(server, session, 'HSET', 'hash', member, member)
+      run(server, session, 'XADD', 'stream', '*', 'field', member)
+      run(server, session, 'XREADGROUP', 'GROUP', 'g', member.slice(0, 9), 'COUNT', '2', 'STREAMS', 'stream', '>')
       big.add(member)
     } else {
       run(server, session, 'ZREM', 'zset', member)
       run(server, session, 'LPOP', 'list')
       run(server, session, 'HDEL', 'hash', member)
+      run(server, session, 'XTRIM', 'stream', 'MAXLEN', '500')
+      run(server, session, 'XAUTOCLAIM', 'stream', 'g', 'other', '0', '0', 'COUNT', '3')
       big.delete(member)
     }
   }
+  run(server, session, 'XGROUP', 'CREATE', 'stream', 'g', '0', 'MKSTREAM')
   for (let count = 0; count < 5000; count++) change()
   for (let index = 0; index < 1700; index++) {
     run(server, session, 'DEL', `key:${index}`)

@@ -8,6 +8,7 @@ import { latin1 } from '../../../src/lib/bytes.ts'
 import { Digest } from '../../../src/lib/digest.ts'
 import { int64ToString } from '../../../src/lib/int64.ts'
 import { Random } from '../../../src/lib/random.ts'
+import { StreamId } from '../../../src/lib/stream-id.ts'
 import type { Ref } from '../../../src/memory/memory.ts'
 import { CommandImage } from '../../../src/persistence/aof/image.ts'
 import type { LargeLimits } from '../../../src/persistence/frozen.ts'
@@ -16,6 +17,7 @@ import { ValueFormats } from '../../../src/persistence/rdb/values.ts'
 import { RdbWriter } from '../../../src/persistence/rdb/writer.ts'
 import { Snapshot } from '../../../src/persistence/snapshot.ts'
 import type { Server } from '../../../src/server/server.ts'
+import { LogId } from '../../../src/structures/stream-log.ts'
 import { SCAN_END } from '../../../src/structures/table.ts'
 import { newServer, run } from '../server/support.ts'
 import { Collector, load } from './rdb/support.ts'
@@ -37,8 +39,28 @@ function duesOf(hashes: Hashes, entry: Ref): string {
   return dues.sort().join()
 }
 
+/** What a stream knows beside its entries. */
+function groupsOf({ streams, memory }: Keyspace, entry: Ref): string {
+  const { log, groups } = streams
+  const root = streams.rootOf(entry)
+  const id = new StreamId()
+  const nameOf = (block: Ref) => latin1(memory.bytesOf(block), groups.namePos(block), groups.nameLen(block))
+  const ids = Object.values(LogId).map((which) => String(log.id(root, which, id)))
+  const parts = [log.length(root), int64ToString(log.added(root)), ...ids]
+  for (let rank = 0; rank < groups.groupCount(root); rank++) {
+    const group = groups.groupAt(root, rank)
+    parts.push(nameOf(group), String(groups.lastId(group, id)), groups.pendingCount(group))
+    for (let at = 0; at < groups.consumerCount(group); at++) {
+      const consumer = groups.consumerAt(group, at)
+      parts.push(nameOf(consumer), groups.ownedCount(consumer))
+    }
+  }
+  return parts.join(' ')
+}
+
 /** Everything that a file must bring back, in one comparable form. */
-function stateOf({ databases, table, entries, memory, kinds, hashes }: Keyspace): Map<string, string> {
+function stateOf(keyspace: Keyspace): Map<string, string> {
+  const { databases, table, entries, memory, kinds, hashes } = keyspace
   const state = new Map<string, string>()
   for (const db of databases) {
     for (let position = 0; position !== SCAN_END; ) {
@@ -50,7 +72,8 @@ function stateOf({ databases, table, entries, memory, kinds, hashes }: Keyspace)
         const expiry = entries.expires(entry) ? int64ToString(entries.expiry(entry)) : ''
         const key = latin1(memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
         const dues = kind.name === 'hash' ? duesOf(hashes, entry) : ''
-        state.set(`${db.id}:${key}`, `${kind.name} ${kind.length(entry)} ${digest.hex} ${expiry} ${dues}`)
+        const size = kind.name === 'stream' ? groupsOf(keyspace, entry) : kind.length(entry)
+        state.set(`${db.id}:${key}`, `${kind.name} ${size} ${digest.hex} ${expiry} ${dues}`)
       }
     }
   }
@@ -60,12 +83,13 @@ function stateOf({ databases, table, entries, memory, kinds, hashes }: Keyspace)
 /** A server in which collections are large when they have a few elements. */
 function smallLimits(): Server {
   const server = newServer()
-  const { sets, hashes, zsets, lists } = server.keyspace
+  const { sets, hashes, zsets, lists, streams } = server.keyspace
   sets.intsetCountMax = 8
   sets.listpackCountMax = 12
   hashes.listpackCountMax = 12
   zsets.listpackCountMax = 12
   lists.quicklist.setFill(8)
+  streams.log.nodeEntriesMax = 5
   return server
 }
 
@@ -147,8 +171,9 @@ class Writer {
       () => ['ZPOPMIN', typed('zset'), String(1 + random.below(30))],
       () => ['ZREMRANGEBYRANK', typed('zset'), '0', String(random.below(20))],
       () => ['ZUNIONSTORE', typed('zset'), '2', `zset:${other}`, `set:${this.key()}`],
+      ...this.streamChanges(key, item),
     ]
-    const types = ['string', 'list', 'set', 'hash', 'zset']
+    const types = ['string', 'list', 'set', 'hash', 'zset', 'stream', 'grouped']
     const any = () => `${types[random.below(types.length)]}:${this.key()}`
     const generic: (() => string[])[] = [
       () => ['DEL', any(), any()],
@@ -166,6 +191,35 @@ class Writer {
     // Renaming what is not there, or a move to where it is, is answered with an error.
     run(this.server, this.session, ...args)
     this.server.keyspace.setTime(this.server.keyspace.now + random.below(3))
+  }
+
+  /** Nothing is deleted where it may be pending: commands do not bring that back. */
+  private streamChanges(key: string, item: string): (() => string[])[] {
+    const { random } = this
+    const add = (stream: string) => ['XADD', stream, '*', ...this.items((each) => [each, item]).slice(0, 8)]
+    return [
+      () => add(`stream:${key}`),
+      () => add(`stream:${key}`),
+      () => ['XTRIM', `stream:${key}`, 'MAXLEN', String(random.below(30))],
+      () => ['XADD', `stream:${key}`, 'MAXLEN', '~', '20', '*', 'field', item],
+      () => ['XDEL', `stream:${key}`, this.entryOf(`stream:${key}`)],
+      () => add(`grouped:${key}`),
+      () => ['XGROUP', 'CREATE', `grouped:${key}`, `g${random.below(3)}`, '0', 'MKSTREAM'],
+      () => {
+        const consumer = `c${random.below(4)}`
+        return ['XREADGROUP', 'GROUP', `g${random.below(3)}`, consumer, 'COUNT', '3', 'STREAMS', `grouped:${key}`, '>']
+      },
+      () => ['XACK', `grouped:${key}`, `g${random.below(3)}`, this.entryOf(`grouped:${key}`)],
+      () => ['XAUTOCLAIM', `grouped:${key}`, `g${random.below(3)}`, `c${random.below(4)}`, '0', '0', 'COUNT', '2'],
+      () => ['XGROUP', 'DELCONSUMER', `grouped:${key}`, `g${random.below(3)}`, `c${random.below(4)}`],
+    ]
+  }
+
+  /** The id of an entry that a stream has, or some id. */
+  private entryOf(stream: string): string {
+    const reply = run(this.server, this.session, 'XRANGE', stream, '-', '+')
+    const ids = [...reply.matchAll(/\r\n(\d+-\d+)\r\n/g)].map((match) => match[1]!)
+    return ids[this.random.below(ids.length + 1)] ?? '1-1'
   }
 
   upheaval(): void {

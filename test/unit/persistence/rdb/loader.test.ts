@@ -208,14 +208,6 @@ describe('a key', () => {
     expect(valuesOf(keyspace)).toEqual({ 12345: 'v', ['a'.repeat(30)]: 'a'.repeat(30) })
   })
 
-  test.each([15, 19, 21])('of type %i is refused by name until that type is built', (rdbType) => {
-    const found = refusal(fileOf([KEY, SELECT_1, rdbType, short('a "list"'), 'whatever']))
-    expect(found.message).toMatch(/^The value \(.+, type \d+\) cannot be loaded yet$/)
-    expect(found.message).toContain(`, type ${rdbType})`)
-    expect(found.place).toBe('in the value of key "a \\"list\\"" of database 1')
-    expect(found.offset).toBe(9 + KEY.length + 2 + 1 + 9)
-  })
-
   test.each([8, 26, 100, 243])('of type %i, which nobody writes, is refused', (rdbType) => {
     expect(refusal(fileOf([rdbType, short('key')]))).toEqual({
       message: `Unknown RDB type ${rdbType}`,
