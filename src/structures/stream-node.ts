@@ -46,6 +46,8 @@ const FRAME_SIZE_MAX = 2 + 10 + 10 + 6 + 6
 const STRING_LEAD_MAX = 10
 const SHORT_STRING_MAX = 63
 const SHORT_STRING_LEAD = 2
+/** Nodes below this grow by half. */
+const HALF_MAX = 4096
 /** Elements of an entry beside its values, or its fields, their count and values. */
 const FRAME_ELEMENTS = 3
 
@@ -110,12 +112,12 @@ export class StreamNodes {
     return target
   }
 
-  /** Makes room for so many bytes more: half of what there is, at least, as long as that is little. */
+  /** Makes room for so many bytes more, and for what comes next: a full node gives back what it does not need. */
   private reserve(node: Ref, extra: number): Ref {
     const { memory } = this
     const size = memory.word(node, 0)
     if (size + extra <= memory.capacity(node)) return node
-    return memory.resize(node, size + Math.max(extra, Math.min(size >>> 1, 2048)), size)
+    return memory.resize(node, size + Math.max(extra, size < HALF_MAX ? size >>> 1 : size >>> 3), size)
   }
 
   /** Whether the node's fields are these. */

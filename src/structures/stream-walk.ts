@@ -17,6 +17,10 @@ import type { Listpacks } from './listpack.ts'
 import { backlenEndingAt, backlenSize, elementSizeAt, highWordAt, LISTPACK_END, lowWordAt } from './listpack-element.ts'
 import { EntryFlag, type StreamNodes } from './stream-node.ts'
 
+/** Heads below are integers of two bytes, head and all. */
+const SMALL = 0x80
+const TWO_32 = 4294967296
+
 /** What a walk needs of a log. */
 export interface WalkedLog {
   readonly memory: Memory
@@ -144,7 +148,8 @@ export class StreamWalk {
     this.hasNode = true
     this.open(this.tree.own(0) as Ref, this.tree.id(this.nodeId))
     if (this.backwards) this.at = this.base + this.listpacks.last(this.node)
-    else this.toFirst()
+    else if (this.from.compare(this.nodeId) <= 0) this.toFirst()
+    else this.toFrom()
     return true
   }
 
@@ -153,6 +158,37 @@ export class StreamWalk {
     let at = this.base + this.fieldsOff
     for (let left = this.nodeFields; left >= 0; left--) at += elementSizeAt(this.bytes, at)
     this.at = at
+  }
+
+  /** Goes to the first entry that is not below `from`, or to one before it: from the end, if it is nearer to that. Who
+   *  reads what is new begins with one of the last. */
+  private toFrom(): void {
+    const { bytes } = this
+    let end = this.base + this.listpacks.last(this.node)
+    for (let isLast = true; ; isLast = false) {
+      const elements = lowWordAt(bytes, end)
+      if (elements === 0) return this.toFirst()
+      let at = end
+      for (let left = elements; left > 0; left--) at = previous(bytes, at)
+      this.readHead(at)
+      if (this.id.compare(this.from) < 0) {
+        this.at = end + elementSizeAt(bytes, end)
+        return
+      }
+      if (isLast && this.isNearFirst()) return this.toFirst()
+      end = previous(bytes, at)
+    }
+  }
+
+  /** Whether `from` is nearer to the node's first id than to `id`, its last: as far as milliseconds, or else sequence
+   *  numbers, can tell. */
+  private isNearFirst(): boolean {
+    const { nodeId, from, id } = this
+    if (!from.hasMsOf(nodeId) || !from.hasMsOf(id)) {
+      const middle = (id.msHigh - nodeId.msHigh) * TWO_32 + (id.msLow >>> 0) - (nodeId.msLow >>> 0)
+      return ((from.msHigh - nodeId.msHigh) * TWO_32 + (from.msLow >>> 0) - (nodeId.msLow >>> 0)) * 2 < middle
+    }
+    return ((from.seqLow - nodeId.seqLow) >>> 0) * 2 < (id.seqLow - nodeId.seqLow) >>> 0
   }
 
   private open(node: Ref, id: StreamId): void {
@@ -194,12 +230,22 @@ export class StreamWalk {
     this.off = pos - this.base
     this.flags = bytes[pos]!
     let at = pos + 2
-    const ms = lowWordAt(bytes, at)
-    const msHigh = highWordAt(bytes, at, ms)
-    at += elementSizeAt(bytes, at)
-    const seq = lowWordAt(bytes, at)
-    const seqHigh = highWordAt(bytes, at, seq)
-    at += elementSizeAt(bytes, at)
+    let ms = bytes[at]!
+    let msHigh = 0
+    if (ms < SMALL) at += 2
+    else {
+      ms = lowWordAt(bytes, at)
+      msHigh = highWordAt(bytes, at, ms)
+      at += elementSizeAt(bytes, at)
+    }
+    let seq = bytes[at]!
+    let seqHigh = 0
+    if (seq < SMALL) at += 2
+    else {
+      seq = lowWordAt(bytes, at)
+      seqHigh = highWordAt(bytes, at, seq)
+      at += elementSizeAt(bytes, at)
+    }
     this.id.copy(this.nodeId).add(msHigh, ms, seqHigh, seq)
     if ((this.flags & EntryFlag.SAME_FIELDS) !== 0) this.fieldCount = this.nodeFields
     else {

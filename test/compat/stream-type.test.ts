@@ -310,13 +310,55 @@ const SCENES: Readonly<Record<string, string>> = {
     9 DEL s
     9 XADD s 3-1 a b
     9 EXEC`,
+  notifications: `
+    9 CONFIG SET notify-keyspace-events KEA
+    1 PSUBSCRIBE __key*__:*
+    9 XADD s 1-1 a b
+    9 XADD s MAXLEN 1 2-1 a b
+    9 XGROUP CREATE s g 0
+    9 XGROUP CREATE t g 0 MKSTREAM
+    9 XREADGROUP GROUP g c STREAMS s >
+    9 XREADGROUP GROUP g d NOACK STREAMS s >
+    9 XACK s g 2-1
+    9 XCLAIM s g e 0 2-1 FORCE JUSTID
+    9 XAUTOCLAIM s g f 0 0
+    9 XGROUP CREATECONSUMER s g h
+    9 XGROUP SETID s g 1-1
+    9 XGROUP DELCONSUMER s g h
+    9 XGROUP DESTROY s g
+    9 XSETID s 5-1
+    9 XDEL s 2-1
+    9 XADD s 6-1 a b
+    9 XTRIM s MAXLEN 0
+    9 DEL s`,
+  'watched keys': `
+    1 XADD s 1-1 a b
+    1 XGROUP CREATE s g 0
+    1 WATCH s
+    9 XGROUP CREATECONSUMER s g c
+    9 XREADGROUP GROUP g c STREAMS s >
+    9 XACK s g 1-1
+    9 XSETID s 3-1
+    1 MULTI
+    1 PING
+    1 EXEC
+    1 WATCH s
+    9 XTRIM s MAXLEN 0
+    1 MULTI
+    1 PING
+    1 EXEC
+    1 WATCH new
+    9 XGROUP CREATE new g 0 MKSTREAM
+    1 MULTI
+    1 PING
+    1 EXEC`,
   'time is up': `
     9 XADD s 1-1 a b
     1 XREAD BLOCK 10 STREAMS s $ 0.01
     1 XREAD BLOCK 10 STREAMS s t $ $ 0.01`,
 }
-/** 7.0 says in other words that a group has gone, and nothing when its key has. */
-const SCENES_OF_72 = ['the key goes', 'the group goes', 'the type changes', 'all is flushed']
+/** 7.0 says in other words that a group has gone, nothing when its key has, and makes consumers later. */
+const SCENES_OF_72 = ['notifications', 'the key goes', 'the group goes', 'the type changes', 'all is flushed']
 
 const SETTLE_MS = 50
 
@@ -538,7 +580,7 @@ describe.skipIf(!redisAvailable())('streams answer as redis-server does', () => 
       await expectSame('s1')
     })
 
-    test.each(Object.keys(SCENES))('waiting: %s', async (name) => {
+    test.each(Object.keys(SCENES))('several clients: %s', async (name) => {
       if (!is72 && SCENES_OF_72.includes(name)) return
       await both('FLUSHALL')
       const [ourHeard, redisHeard] = await Promise.all(servers.map((server) => play(server, SCENES[name]!, version)))
