@@ -8,7 +8,13 @@
  *
  * What cannot be written stays in the buffer, and is tried again; a part of it that got into the file is cut off.
  * Syncs run in libuv's thread pool, one after the other: when one has ended, all that was written before it began is
- * on disk. The file system is passed in, so that tests can make each step fail. */
+ * on disk.
+ *
+ * A sync that has failed is not made good by one that succeeds: Linux takes pages for written that it could not write,
+ * and says so once. What was written since the last good sync may be lost, whatever is answered later; the error stays
+ * until a rewrite has put all data into other files (`rewritten`).
+ *
+ * The file system is passed in, so that tests can make each step fail. */
 import type * as nodeFs from 'node:fs'
 import { isSystemError } from '../rdb/files.ts'
 import { LogBuffer } from './log-buffer.ts'
@@ -59,7 +65,7 @@ export class AofWriter {
   sparesRewrites = false
   /** DEBUG AOF-FLUSH-SLEEP: milliseconds to wait before each write. */
   delayMs = 0
-  /** Why the last write failed, and the last sync in the background; null if they did not. */
+  /** Why the last write failed, and a sync in the background since the last rewrite; null if they did not. */
   private writeError: NodeJS.ErrnoException | null = null
   private syncError: NodeJS.ErrnoException | null = null
   /** Bytes of the file that is written to. */
@@ -70,6 +76,10 @@ export class AofWriter {
   /** Writes that did not wait any longer for a sync. */
   delayedCount = 0
   private fd = -1
+  /** Up to where the file that is written to is on disk, counted over all files, if all before it is; and whether a
+   *  sync of it has failed. */
+  private fileSyncedTo = 0
+  private fileFailed = false
   /** How large the file was when a sync was last asked for. */
   private syncedSize = 0
   /** Unix time in seconds: of the last sync; since when writes are put off, 0 if they are not. */
@@ -91,6 +101,10 @@ export class AofWriter {
   }
   get writeFails(): boolean {
     return this.writeError !== null
+  }
+  /** A sync has failed: only a rewrite makes that good. */
+  get wantsRewrite(): boolean {
+    return this.syncError !== null
   }
 
   private setErrors(writeError: NodeJS.ErrnoException | null, syncError: NodeJS.ErrnoException | null): void {
@@ -120,6 +134,8 @@ export class AofWriter {
     this.fd = fd
     this.size = size
     this.syncedSize = size
+    this.fileSyncedTo = this.written
+    this.fileFailed = false
     this.buffer.startFile()
   }
 
@@ -139,7 +155,7 @@ export class AofWriter {
     if (this.jobs.length > 0) this.addJob({ fd, position: this.written, close: true })
     else this.fs.closeSync(fd)
     this.buffer.clear()
-    this.setErrors(null, this.syncError)
+    this.setErrors(null, null)
     this.postponedSince = 0
   }
 
@@ -172,8 +188,7 @@ export class AofWriter {
       if (this.policy === 'everysec' && !force && this.isSyncing && this.postpones(seconds)) return true
       if (!this.write(seconds)) return this.policy !== 'always'
     }
-    // A sync that failed is tried again, though nothing is written meanwhile: writes are refused until one succeeds.
-    return (this.size === this.syncedSize && this.syncError === null) || this.sync(seconds)
+    return this.size === this.syncedSize || this.sync(seconds)
   }
 
   /** Whether a write waits for the sync that is under way. */
@@ -309,13 +324,23 @@ export class AofWriter {
     if (host.isWatched) host.took('aof-fsync-always', performance.now() - start)
     this.syncedSize = this.size
     this.lastSync = seconds
-    this.setErrors(this.writeError, null)
     if (this.jobs.length === 0) this.noteSynced(this.written)
     return true
   }
 
+  /** All data, as it was when the file at hand was begun, is in other files on disk: syncs that failed before matter
+   *  no more. */
+  rewritten(): void {
+    if (this.syncError === null || this.fileFailed) return
+    this.host.info('AOF fsync error looks solved: all data has been written anew, Redis can write again.')
+    this.setErrors(this.writeError, null)
+    this.noteSynced(this.fileSyncedTo)
+  }
+
+  /** The file that is written to is on disk up to this position. */
   private noteSynced(position: number): void {
-    if (position <= this.syncedTo) return
+    if (!this.fileFailed) this.fileSyncedTo = Math.max(this.fileSyncedTo, position)
+    if (this.syncError !== null || position <= this.syncedTo) return
     this.syncedTo = position
     this.host.synced(position)
   }
@@ -330,16 +355,25 @@ export class AofWriter {
   }
 
   private endJob(job: SyncJob, error: NodeJS.ErrnoException | null): void {
-    if (error === null) {
-      this.setErrors(this.writeError, null)
-      this.noteSynced(job.position)
-    } else if (error.code !== 'EBADF' && error.code !== 'EINVAL') {
-      if (this.syncError === null) this.host.warn(`Fail to fsync the AOF file: ${this.host.describe(error)}`)
-      this.setErrors(this.writeError, error)
-    }
+    if (error === null) this.noteSynced(job.position)
+    else if (error.code !== 'EBADF' && error.code !== 'EINVAL') this.failSync(job, error)
     if (job.close) this.fs.closeSync(job.fd)
     this.jobs.shift()
     const next = this.jobs[0]
     if (next !== undefined) this.startJob(next)
+  }
+
+  private failSync(job: SyncJob, error: NodeJS.ErrnoException): void {
+    const { host } = this
+    if (this.syncError === null) host.warn(`Fail to fsync the AOF file: ${host.describe(error)}`)
+    if (!this.isOpen) return
+    if (this.syncError === null) {
+      host.warn(
+        'What was written since the last fsync may be lost, whatever the next one answers: all data is to be ' +
+          'rewritten, and writes are refused until then.',
+      )
+    }
+    if (!job.close) this.fileFailed = true
+    this.setErrors(this.writeError, error)
   }
 }

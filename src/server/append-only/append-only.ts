@@ -21,6 +21,9 @@ import { AofLoading, Loaded } from './loading.ts'
 import { AofRewrite } from './rewrite.ts'
 import { AofState } from './state.ts'
 
+/** Seconds between rewrites that a failed sync asks for. */
+const HEAL_DELAY_MAX = 60
+
 export class AppendOnly implements EffectListener, WriterHost {
   state: AofState = AofState.OFF
   readonly writer: AofWriter
@@ -32,6 +35,9 @@ export class AppendOnly implements EffectListener, WriterHost {
   baseSize = 0
   private failed = false
   private lastRetry = 0
+  /** Unix time in seconds of the next try to rewrite what a failed sync may have lost, and how long after the last. */
+  private nextHeal = 0
+  private healDelay = 0
   readonly rewrite: AofRewrite
   /** What clients are told who want to write while that cannot be kept; null while it can. */
   refusal: ErrorReply | null = null
@@ -143,6 +149,18 @@ export class AppendOnly implements EffectListener, WriterHost {
     if (this.writer.writeFails && seconds === this.lastRetry) return
     this.lastRetry = seconds
     this.flush(false)
+    this.heal(seconds)
+  }
+
+  /** After a sync that failed: rewrites everything, again after 1, 2, 4 … 60 seconds if that fails. */
+  private heal(seconds: number): void {
+    if (!this.writer.wantsRewrite) this.healDelay = 0
+    else if (this.state === AofState.ON && !this.rewrite.inProgress && !this.server.snapshots.busy) {
+      if (seconds < this.nextHeal) return
+      this.healDelay = Math.min(Math.max(1, this.healDelay * 2), HEAL_DELAY_MAX)
+      this.nextHeal = seconds + this.healDelay
+      this.rewrite.begin()
+    }
   }
 
   // For the writer.
@@ -362,6 +380,7 @@ export class AppendOnly implements EffectListener, WriterHost {
       this.size = baseBytes + this.writer.size
       this.baseSize = this.size
     }
+    this.writer.rewritten()
     this.deleteHistory()
     if (this.state !== AofState.WAITING) return
     this.state = AofState.ON

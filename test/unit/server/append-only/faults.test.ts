@@ -1,8 +1,10 @@
 /* The append-only file when the disk fails: killed at each step (all that comes after it never gets there), and with
  * each step failing. What a client was told is there afterwards, and each key is as some prefix of the commands left
  * it. */
+import { fstatSync, ftruncateSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import type { AofFileSystem } from '../../../../src/server/append-only/directory.ts'
 import { AofState } from '../../../../src/server/append-only/state.ts'
 import type { Server } from '../../../../src/server/server.ts'
 import { RawClient } from '../../../helpers/raw-client.ts'
@@ -16,6 +18,36 @@ import {
   systemError,
   temporaryDirectory,
 } from './support.ts'
+
+/** A disk that loses what a sync of the log could not write, and says so once: what was written since the last good one
+ *  is zeros then, though the file has its length, and the next sync succeeds. */
+class LosingDisk {
+  broken = false
+  syncs = 0
+  private readonly syncedSizes = new Map<number, number>()
+  readonly fs: AofFileSystem
+
+  constructor() {
+    const { fs } = new FaultyDisk(() => undefined)
+    this.fs = {
+      ...fs,
+      fdatasync: (fd: number, answer: (error: NodeJS.ErrnoException | null) => void) =>
+        void setImmediate(() => answer(this.sync(fd))),
+    } as unknown as AofFileSystem
+  }
+
+  private sync(fd: number): NodeJS.ErrnoException | null {
+    const { size, ino } = fstatSync(fd)
+    if (!this.broken) {
+      this.syncs++
+      this.syncedSizes.set(ino, size)
+      return null
+    }
+    ftruncateSync(fd, this.syncedSizes.get(ino) ?? 0)
+    ftruncateSync(fd, size)
+    return systemError('EIO', 'fdatasync')
+  }
+}
 
 /** Waits until a condition holds, for 10 s at most. */
 async function until(holds: () => boolean): Promise<void> {
@@ -213,18 +245,51 @@ describe('a write that fails', () => {
     expect(log.text).toContain(message)
   })
 
-  test('of a sync in the background refuses writes until one succeeds', async () => {
-    let broken = true
-    const disk = new FaultyDisk((call) => (broken && call === 'fdatasync' ? systemError('EIO', call) : undefined))
-    const { ask, server } = await start(temporaryDirectory(), settings, disk.fs)
+  test('of a sync in the background refuses writes until all data has been rewritten', async () => {
+    const dir = temporaryDirectory()
+    const disk = new LosingDisk()
+    const { ask, server, log } = await start(dir, settings, disk.fs)
+    server.cron.start()
+    ask('INCR', 'n')
+    await until(() => disk.syncs > 0 && server.appendOnly.writer.pendingSyncs === 0)
+    disk.broken = true
+    ask('INCR', 'n')
     ask('INCR', 'n')
     await until(() => server.appendOnly.writer.trouble !== null)
+    const syncs = disk.syncs
+    disk.broken = false
     expect(ask('INCR', 'n')).toBe('-MISCONF Errors writing to the AOF file: Input/output error\r\n')
-    broken = false
-    server.cron.start()
+    expect(server.appendOnly.hasSynced(server.appendOnly.position)).toBe(false)
     await until(() => server.appendOnly.writer.trouble === null)
-    expect(ask('INCR', 'n')).toBe(':2\r\n')
-  })
+    expect(disk.syncs).toBeGreaterThan(syncs)
+    expect(server.appendOnly.rewrite.count).toBe(1)
+    expect(ask('INCR', 'n')).toBe(':4\r\n')
+    await until(() => server.appendOnly.hasSynced(server.appendOnly.position))
+    expect(log.text).toContain('all data has been written anew')
+    expect(await valueIn(dir, settings)).toBe(4)
+  }, 20_000)
+
+  test('of a sync while data is rewritten, of what follows that, takes another rewrite', async () => {
+    const dir = temporaryDirectory()
+    const disk = new LosingDisk()
+    const { ask, server } = await start(dir, { ...settings, 'rdb-key-save-delay': '1500000' }, disk.fs)
+    const { rewrite, writer } = server.appendOnly
+    server.cron.start()
+    ask('INCR', 'n')
+    ask('SET', 'another', 'key') // after which the rewrite pauses
+    expect(ask('BGREWRITEAOF')).toContain('started')
+    ask('CONFIG', 'SET', 'rdb-key-save-delay', '0')
+    disk.broken = true
+    ask('INCR', 'n')
+    await until(() => writer.trouble !== null)
+    disk.broken = false
+    expect(rewrite.inProgress).toBe(true)
+    await until(() => rewrite.count === 2)
+    expect(writer.trouble).not.toBe(null)
+    await until(() => writer.trouble === null)
+    expect(rewrite.count).toBe(2)
+    expect(await valueIn(dir, settings)).toBe(2)
+  }, 20_000)
 })
 
 test('rewrites that fail are tried again, after three failures later', async () => {
