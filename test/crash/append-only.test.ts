@@ -1,5 +1,5 @@
-/* kill -9 at random moments, under load from many clients, while the append-only file is rewritten over and over: what
- * was acknowledged is there after the next start, and transactions are there whole or not at all.
+/* kill -9 at random moments, under load from many clients, while the append-only file is rewritten and the RDB file saved
+ * over and over: what was acknowledged is there after the next start, and transactions are there whole or not at all.
  *
  * A killed process loses nothing that it has written, synced or not: `everysec` may lose what waited for a sync to end,
  * two seconds' worth at most. CRASH_ROUNDS=300 makes it hundreds of rounds. */
@@ -71,8 +71,9 @@ async function loadAndKill(server: TestServer, raisers: readonly Raiser[]): Prom
   const rewriter = await server.connect()
   const rewrites = (async () => {
     for (;;) {
-      await rewriter.command('BGREWRITEAOF')
-      await sleep(Math.random() * 60)
+      // As often as possible something is under way: a file being written, renamed, listed in the manifest, deleted.
+      await rewriter.command(Math.random() < 0.8 ? 'BGREWRITEAOF' : 'BGSAVE')
+      await sleep(Math.random() * Math.random() * 60)
     }
   })().catch(() => undefined)
   await sleep(50 + Math.random() * 400)
