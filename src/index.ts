@@ -52,7 +52,8 @@ export interface RunningServer {
 export async function createServer(options: ServerOptions = {}): Promise<RunningServer> {
   const warnings: string[] = []
   const renames: [from: string, to: string][] = []
-  const config = configure(options, renames)
+  const users: (readonly string[])[] = []
+  const config = configure(options, renames, users)
   let ended = (): void => {}
   const end = new Promise<void>((resolve) => {
     ended = resolve
@@ -64,6 +65,12 @@ export async function createServer(options: ServerOptions = {}): Promise<Running
     if (error !== undefined) throw new Error(`rename-command ${from}: ${error}`)
   }
   const persistent = Object.keys(options.config ?? {}).some((name) => name.toLowerCase() === 'dir')
+  for (const args of users) {
+    const error = server.access.users.configure(args)
+    if (error !== undefined) throw new Error(error)
+  }
+  const aclError = server.access.loadAtStart()
+  if (aclError !== undefined) throw new Error(aclError)
   const anyPort = config.number('port') === 0 && config.bytes('unixsocket') === null
   if (!server.start({ anyPort, load: persistent }) || (persistent && !(await server.restore()))) {
     server.close()
@@ -83,7 +90,7 @@ async function close(server: Server, persistent: boolean, end: Promise<void>): P
   await Promise.all(sockets.map((socket) => socket.closed || new Promise((gone) => socket.once('close', gone))))
 }
 
-function configure(options: ServerOptions, renames: [string, string][]): Config {
+function configure(options: ServerOptions, renames: [string, string][], users: (readonly string[])[]): Config {
   const config = new Config({ directory: ownDirectory() })
   const { port = 0, host = '127.0.0.1' } = options
   const directives = { save: '', bind: host, port: String(port), ...options.config }
@@ -92,6 +99,10 @@ function configure(options: ServerOptions, renames: [string, string][]): Config 
   const instructions = {
     renameCommand: (from: string, to: string) => {
       renames.push([from, to])
+      return undefined
+    },
+    user: (args: readonly string[]) => {
+      users.push(args)
       return undefined
     },
   }

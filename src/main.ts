@@ -34,6 +34,7 @@ const checked = checkArguments(process.argv)
 if (checked !== undefined) process.exit(check(checked, { print, ask }))
 
 const renames: [string, string][] = []
+const users: (readonly string[])[] = []
 const loaded = load({
   program: process.argv[1] ?? 'cinnabar',
   version: VERSION,
@@ -42,6 +43,10 @@ const loaded = load({
   readStdin,
   renameCommand: (from, to) => {
     renames.push([from, to])
+    return undefined
+  },
+  user: (args) => {
+    users.push(args)
     return undefined
   },
 })
@@ -66,8 +71,20 @@ if (loaded.action === 'exit') {
       process.exit(1)
     }
   }
+  for (const args of users) {
+    const error = server.access.users.configure(args)
+    if (error !== undefined) {
+      process.stderr.write(`*** FATAL CONFIG FILE ERROR: user ${args[0]}: ${error}\n`)
+      process.exit(1)
+    }
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => server.shutdown.signalled(signal))
+  }
+  const aclError = server.access.loadAtStart()
+  if (aclError !== undefined) {
+    log.warn(aclError)
+    process.exit(1)
   }
   if (!server.start()) process.exit(1)
   // Whoever waits for this line may connect.

@@ -1,5 +1,6 @@
 /* Session: what commands know and change of the connection that sent them. The connection itself, its socket and its
  * buffers belong to the server; embedding and scripts have sessions without one. */
+import type { User } from '../acl/user.ts'
 import type { TrackedClient } from '../tracking/tracked-client.ts'
 import type { Queue } from '../transactions/queue.ts'
 import type { Watcher } from '../transactions/watched-keys.ts'
@@ -19,6 +20,8 @@ export const Gate = {
   REPLY: 1 << 4,
   /** CLIENT CACHING was said: it holds for the next command. */
   CACHING: 1 << 5,
+  /** The user may not do everything. */
+  LIMITED: 1 << 6,
 } as const
 
 /** What may be done to a client beyond serving it; shown by CLIENT LIST. */
@@ -56,6 +59,8 @@ export class Session {
   replyMode: number = ReplyMode.ON
   authenticated = false
   user = 'default'
+  /** That user; null: nobody's session, which may do everything. */
+  account: User | null = null
   name = ''
   libName = ''
   libVersion = ''

@@ -7,6 +7,7 @@
  * only what LIMIT asks for. Elements that are equal by what they are sorted by keep their order if ALPHA; if not, they
  * are ordered by their bytes. */
 
+import { mayReadAll } from '../acl/permissions.ts'
 import { Type } from '../keyspace/entry.ts'
 import { Event } from '../keyspace/events.ts'
 import { ListEncoding } from '../keyspace/lists.ts'
@@ -15,8 +16,16 @@ import { parseDouble } from '../lib/double.ts'
 import { compareInt64, type Int64, toNumber } from '../lib/int64.ts'
 import { type Compare, sortIndexes } from '../lib/sort-indexes.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
-import { NOT_INTEGER, SCORES_NOT_FLOATS, SYNTAX, WRONG_TYPE } from '../protocol/errors.ts'
+import {
+  NOT_INTEGER,
+  SCORES_NOT_FLOATS,
+  SORT_BY_DENIED,
+  SORT_GET_DENIED,
+  SYNTAX,
+  WRONG_TYPE,
+} from '../protocol/errors.ts'
 import type { Call } from './call.ts'
+import { CallArguments } from './call-arguments.ts'
 import {
   block,
   Category,
@@ -73,7 +82,15 @@ class SortRequest {
       else if (left >= 1 && call.is(index, 'BY')) {
         this.by = ++index
         if (!hasStar(call, index)) this.isUnsorted = true
+        else if (!mayReadOthers(call)) {
+          call.reply.error(SORT_BY_DENIED)
+          return false
+        }
       } else if (left >= 1 && call.is(index, 'GET')) {
+        if (!mayReadOthers(call)) {
+          call.reply.error(SORT_GET_DENIED)
+          return false
+        }
         this.gets++
         index++
       } else {
@@ -104,6 +121,13 @@ class SortRequest {
     this.end = count < 0 ? size : Math.min(this.start + count, size)
     if (this.start === size) this.end = size
   }
+}
+
+/** Whether the user may read whatever keys BY and GET lead to. */
+function mayReadOthers(call: Call): boolean {
+  const { account } = call.session
+  if (account === null || account.isUnlimited) return true
+  return mayReadAll(account, call.command!, new CallArguments(call, call.command!))
 }
 
 function clamp(value: Int64, least: number, most: number): number {

@@ -16,6 +16,7 @@ import {
   EXEC_WITHOUT_MULTI,
   execAbortedBecause,
   NESTED_MULTI,
+  noLongerAllowed,
   WATCH_INSIDE_MULTI,
 } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
@@ -105,6 +106,9 @@ export class Transactions implements TransactionQueue {
     session.watcher = null
   }
 
+  /** Why a queued command may not run any more, though it could be queued; null: it may. */
+  queuedProblem: ((call: Call, command: Command) => string | null) | null = null
+
   readonly multi = ({ session, reply }: Call): void => {
     if ((session.gates & Gate.MULTI) !== 0) return reply.error(NESTED_MULTI)
     session.gates |= Gate.MULTI
@@ -173,7 +177,9 @@ export class Transactions implements TransactionQueue {
     for (let index = 0; index < count; index++) {
       const command = this.load(nested, queue, dispatcher)
       const mark = reply.length
-      dispatcher.runInSeries(nested, command)
+      const problem = (session.gates & Gate.LIMITED) === 0 ? null : (this.queuedProblem?.(nested, command) ?? null)
+      if (problem === null) dispatcher.runInSeries(nested, command)
+      else reply.error(noLongerAllowed(problem))
       if ((session.gates & Gate.REPLY) === 0) isSilent = false
       else if (isSilent) reply.truncate(mark)
       else isSilent = session.replyMode === ReplyMode.OFF

@@ -109,6 +109,31 @@ export const geoCentre = (command: string): ErrorReply =>
   errorReply(`ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for ${shown(command)}`)
 export const geoShape = (command: string): ErrorReply =>
   errorReply(`ERR exactly one of BYRADIUS and BYBOX can be specified for ${shown(command)}`)
+export const ACL_USER_NAME = errorReply("ERR Usernames can't contain spaces or null characters")
+export const ACL_DEFAULT_USER = errorReply("ERR The 'default' user cannot be removed")
+export const ACL_GENPASS_BITS = errorReply(
+  'ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096',
+)
+export const ACL_NO_FILE = errorReply(
+  'ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER ' +
+    'command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store ' +
+    'users in the Redis configuration.',
+)
+export const ACL_NOT_SAVED = errorReply(
+  'ERR There was an error trying to save the ACLs. Please check the server logs for more information',
+)
+export const SORT_BY_DENIED = errorReply('ERR BY option of SORT denied due to insufficient ACL permissions.')
+export const SORT_GET_DENIED = errorReply('ERR GET option of SORT denied due to insufficient ACL permissions.')
+export const unknownAclCategory = (name: string): ErrorReply =>
+  errorReply(`ERR Unknown category '${shown(name, SHOWN_LEN_MAX)}'`)
+export const unknownDryRunUser = (name: string): ErrorReply => errorReply(`ERR User '${shown(name)}' not found`)
+export const unknownDryRunCommand = (name: string): ErrorReply => errorReply(`ERR Command '${shown(name)}' not found`)
+/** EXEC met a command that its user may not run any more. */
+export const noLongerAllowed = (reason: string): ErrorReply =>
+  errorReply(
+    'NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. ' +
+      `This command is no longer allowed for the following reason: ${reason}`,
+  )
 export const DB_OUT_OF_RANGE = errorReply('ERR DB index is out of range')
 export const INVALID_CURSOR = errorReply('ERR invalid cursor')
 export const NO_AUTH = errorReply('NOAUTH Authentication required.')

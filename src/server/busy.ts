@@ -9,6 +9,7 @@
 import { readSync } from 'node:fs'
 import { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
+import { Admission } from '../commands/dispatcher.ts'
 import { Gate, type Session } from '../commands/session.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 import { BUSY_FUNCTION, BUSY_SCRIPT, LOADING, NO_AUTH } from '../protocol/errors.ts'
@@ -88,6 +89,8 @@ export class Busy {
     const { gates } = call.session
     if ((gates & Gate.UNAUTHENTICATED) !== 0 && (command.flags & Flag.NO_AUTH) === 0) {
       dispatcher.reject(call, command, NO_AUTH)
+    } else if (this.server.access.admit(call, command) !== Admission.RUN) {
+      // It has been answered.
     } else if (this.server.loading.refuses(call, command)) {
       dispatcher.reject(call, command, LOADING)
     } else if ((command.flags & Flag.ALLOW_BUSY) === 0) {

@@ -117,6 +117,8 @@ export class Scripting implements ScriptHost, FunctionStore {
     session.version = 2
     this.propagation = Propagate.ALL
     session.user = call.session.user
+    session.account = call.session.account
+    session.gates = call.session.gates & Gate.LIMITED
     this.call.db = call.db
     this.call.reply.version = 2
     this.running = { name, isFunction, call, startedAt: 0, wrote: false, killed: false, isBusy: false }
@@ -161,7 +163,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     if (call.argc < command.leastArgc || call.argc > command.mostArgc) {
       return this.refuse(command, 'Wrong number of args calling Redis command from script')
     }
-    if ((command.flags & CHECKED) !== 0) {
+    if ((command.flags & CHECKED) !== 0 || this.session.gates !== 0) {
       const problem = this.check(command)
       if (problem !== null) return this.refuse(command, problem)
     }
@@ -189,6 +191,10 @@ export class Scripting implements ScriptHost, FunctionStore {
     const { flags } = command
     const running = this.running!
     if ((flags & Flag.NOSCRIPT) !== 0 && !this.allowsAll) return 'This Redis command is not allowed from script'
+    if ((this.session.gates & Gate.LIMITED) !== 0) {
+      const problem = this.server.access.scriptProblem(this.call, command)
+      if (problem !== null) return problem
+    }
     if (this.readOnly && (flags & (Flag.WRITE | Flag.MAY_REPLICATE)) !== 0) {
       return 'Write commands are not allowed from read-only scripts.'
     }
@@ -216,7 +222,8 @@ export class Scripting implements ScriptHost, FunctionStore {
   }
 
   mayRun(): boolean | undefined {
-    return this.lookup() === null ? undefined : true
+    const command = this.lookup()
+    return command === null ? undefined : this.server.access.mayRun(this.call, command)
   }
 
   setVersion(version: number): void {

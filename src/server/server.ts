@@ -56,12 +56,13 @@ import { MAX_CLIENTS, PROTECTED_MODE } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
 import { Notifications } from '../pubsub/notifications.ts'
 import { PubSub } from '../pubsub/pubsub.ts'
+import { Access } from './access.ts'
 import { AppendOnly } from './append-only/append-only.ts'
 import type { AofFileSystem } from './append-only/directory.ts'
-import { Authentication } from './authentication.ts'
 import { Background } from './background.ts'
 import { Blocking } from './blocking.ts'
 import { ClientMemory } from './client-memory.ts'
+import { aclCommands } from './commands/acl.ts'
 import { clientCommands } from './commands/client.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
@@ -169,7 +170,7 @@ export class Server {
   readonly appendOnly: AppendOnly
   readonly scripting: Scripting
   readonly shutdown: Shutdown
-  readonly authentication: Authentication
+  readonly access: Access
   readonly resumption = new Resumption(this.background)
   readonly pause: Pause
   readonly migration: Migration
@@ -191,7 +192,6 @@ export class Server {
   // Copies of directives that every new connection needs.
   private maxClients = 0
   private protectedMode = true
-  private passwordSet = false
   private keepAliveSeconds = 0
 
   constructor(options: ServerOptions) {
@@ -223,6 +223,10 @@ export class Server {
       (handle, unix) => this.accept(handle, unix),
       (message) => this.log.warn(message),
     )
+    // Who may not run a command causes nothing by it, no eviction either: this is asked first.
+    this.access = new Access(this)
+    this.dispatcher.addAdmission(this.access.admit)
+    this.transactions.queuedProblem = (call, command) => this.access.queuedProblem(call, command)
     this.pushes = new Pushes(this)
     this.cron = new Cron(this)
     this.clientMemory = new ClientMemory(this)
@@ -247,7 +251,6 @@ export class Server {
     this.scripting = new Scripting(this)
     this.persistence.functions = this.scripting
     this.shutdown = new Shutdown(this)
-    this.authentication = new Authentication(this.config, this.connections)
     this.dispatcher.addAdmission(subscribedAdmission(this.dispatcher))
     this.monitors = new Monitors(this)
     this.pause = new Pause(this)
@@ -320,6 +323,7 @@ export class Server {
       replicationCommands(this),
       saveCommands(this),
       shutdownCommands(this),
+      aclCommands(this),
       evalCommands(this),
       functionCommands(this),
       lolwutCommands,
@@ -330,7 +334,6 @@ export class Server {
     const { config, keyspace, wire, dispatcher } = this
     config.onChange('maxclients', () => (this.maxClients = config.number('maxclients')))
     config.onChange('protected-mode', () => (this.protectedMode = config.bool('protected-mode')))
-    config.onChange('requirepass', () => (this.passwordSet = (config.bytes('requirepass') ?? '') !== ''))
     config.onChange('tcp-keepalive', () => (this.keepAliveSeconds = config.number('tcp-keepalive')))
     config.onChange('client-query-buffer-limit', () => {
       this.queryBufferMax = config.number('client-query-buffer-limit')
@@ -421,13 +424,13 @@ export class Server {
       this.stats.rejectedConnections++
       return this.turnAway(handle, MAX_CLIENTS.bytes)
     }
-    if (this.protectedMode && !this.passwordSet && !unix && !isLoopback(peerName(handle, false))) {
+    if (this.protectedMode && this.access.isOpen && !unix && !isLoopback(peerName(handle, false))) {
       this.stats.rejectedConnections++
       return this.turnAway(handle, PROTECTED_MODE.bytes)
     }
     const session = new Session(this.nextClientId++)
     if (unix) session.flags |= SessionFlag.UNIX_SOCKET
-    this.authentication.begin(session)
+    this.access.begin(session)
     const connection = new Connection(this, session, handle)
     if (!unix && this.keepAliveSeconds > 0) connection.socket.setKeepAlive(true, this.keepAliveSeconds * 1000)
     this.connections.set(session.id, connection)

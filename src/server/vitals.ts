@@ -83,6 +83,7 @@ export class Vitals {
     server.dispatcher.resetStatistics()
     server.keyspace.stats = new KeyspaceStats()
     server.eviction.resetStatistics()
+    server.access.log.resetCounts()
     Object.assign(server.stats, new ServerStats())
     this.loop.reset()
     this.rates.reset()

@@ -41,7 +41,7 @@ function readOption(server: Server, call: Call, at: number, filter: Filter): Err
   } else if (call.is(at, 'ADDR')) filter.peer = value
   else if (call.is(at, 'LADDR')) filter.local = value
   else if (call.is(at, 'USER')) {
-    if (!server.authentication.isUser(value)) return noSuchUser(value)
+    if (!server.access.isUser(value)) return noSuchUser(value)
     filter.user = value
   } else if (call.is(at, 'MAXAGE')) {
     const age = call.integer(at + 1)

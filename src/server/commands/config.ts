@@ -36,7 +36,8 @@ function set(server: Server, call: Call): void {
 
 /** CONFIG REWRITE, or with `force` of everything, defaults as well (DEBUG CONFIG-REWRITE-FORCE-ALL). */
 export function rewriteConfig(server: Server, call: Call, force: boolean): void {
-  const error = rewriteFile(server.config, server.configFile, { force })
+  const users = server.access.hasFile ? [] : server.access.users.lines
+  const error = rewriteFile(server.config, server.configFile, { force, users })
   if (error === undefined) {
     server.log.info('CONFIG REWRITE executed with success.')
     call.reply.ok()

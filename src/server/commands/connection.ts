@@ -1,4 +1,5 @@
 /* The connection's own commands: greeting, logging in, starting over, leaving. */
+import { DEFAULT_USER } from '../../acl/users.ts'
 import type { Call } from '../../commands/call.ts'
 import {
   block,
@@ -23,7 +24,6 @@ import {
   WRONG_PASS,
   wrongArity,
 } from '../../protocol/errors.ts'
-import { DEFAULT_USER } from '../authentication.ts'
 import { REDIS_VERSION } from '../config/load.ts'
 import type { Server } from '../server.ts'
 import { ATTRIBUTE_LEN_MAX, isClientAttribute } from './client-session.ts'
@@ -54,7 +54,7 @@ function quit(call: Call): void {
 
 /** Logs in; false after replying that it was refused. */
 function logIn(server: Server, call: Call, user: string, password: string): boolean {
-  if (!server.authentication.authenticate(call.session, user, password)) {
+  if (!server.access.authenticate(call, user, password)) {
     call.reply.error(WRONG_PASS)
     return false
   }
@@ -64,7 +64,7 @@ function logIn(server: Server, call: Call, user: string, password: string): bool
 
 function auth(server: Server, call: Call): void {
   if (call.argc > 3) call.reply.error(SYNTAX)
-  else if (call.argc === 2 && server.authentication.isOpen) call.reply.error(NO_PASSWORD)
+  else if (call.argc === 2 && server.access.isOpen) call.reply.error(NO_PASSWORD)
   else {
     const user = call.argc === 2 ? DEFAULT_USER : call.string(1)
     if (logIn(server, call, user, call.string(call.argc - 1))) call.reply.ok()
@@ -144,7 +144,7 @@ function reset(server: Server, call: Call): void {
   const { session, reply } = call
   const connection = server.connections.get(session.id)
   if (connection !== undefined) server.endSession(connection)
-  server.authentication.begin(session)
+  server.access.begin(session)
   if ((session.gates & Gate.UNAUTHENTICATED) !== 0) connection?.restrict()
   call.select(0)
   session.version = 2

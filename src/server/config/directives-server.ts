@@ -14,8 +14,6 @@ import {
   text,
 } from './directive.ts'
 import {
-  ACL,
-  ACL_FILE,
   ACTED,
   NO_CRASH_LOG,
   NO_DAEMON,
@@ -136,9 +134,9 @@ export const PROCESS = [
 
 export const CLIENTS = [
   secret('requirepass', ACTED),
-  text('aclfile', '', ACL_FILE, { flags: IMMUTABLE }),
-  integer('acllog-max-len', LONG, 128, ACL),
-  choice('acl-pubsub-default', ['allchannels', 'resetchannels'], 'resetchannels', ACL),
+  text('aclfile', '', ACTED, { flags: IMMUTABLE }),
+  integer('acllog-max-len', LONG, 128, ACTED),
+  choice('acl-pubsub-default', ['allchannels', 'resetchannels'], 'resetchannels', ACTED),
   integer('maxclients', [1, UINT_MAX], 10000, ACTED, { unsigned: true }),
   memoryOrPercent('maxmemory-clients', [-100, INT64_MAX], 0, ACTED),
   special(

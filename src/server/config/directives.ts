@@ -7,7 +7,7 @@ import type { Directive, Kind, KindValues } from './directive.ts'
 import { COMMANDS, ENCODINGS, MEMORY } from './directives-data.ts'
 import { APPEND_ONLY, CLUSTER_DIRECTIVES, REPLICATION_DIRECTIVES, SNAPSHOTS } from './directives-durability.ts'
 import { CLIENTS, NETWORK, PROCESS, TLS_DIRECTIVES } from './directives-server.ts'
-import { ACL_FILE, ACTED, type Effect, MODULES } from './effects.ts'
+import { ACTED, type Effect, MODULES } from './effects.ts'
 
 export const DIRECTIVES = [
   ...NETWORK,
@@ -38,7 +38,7 @@ export type AnyDirective = { readonly [K in Kind]: Directive<string, K> }[Kind]
 export const FILE_DIRECTIVES: readonly { readonly name: string; readonly effect: Effect }[] = [
   { name: 'include', effect: ACTED },
   { name: 'rename-command', effect: ACTED },
-  { name: 'user', effect: ACL_FILE },
+  { name: 'user', effect: ACTED },
   { name: 'loadmodule', effect: MODULES },
 ]
 

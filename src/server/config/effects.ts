@@ -22,8 +22,6 @@ const refused = (reason: string) => ({ kind: 'refused', reason }) as const
 export const ACTED: Effect = { kind: 'acted' }
 
 // Features to come.
-export const ACL = accepted('access control lists are not built yet')
-export const ACL_FILE = refused('access control lists are not built yet')
 export const CLUSTER = accepted('cluster mode is not built yet')
 export const CLUSTER_MODE = refused('cluster mode is not built yet')
 export const REPLICATION = accepted('replication is not built yet')

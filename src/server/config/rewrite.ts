@@ -126,7 +126,8 @@ class Rewrite {
 }
 
 /** Throws what the file system says; the old file is whole then. Its permissions are kept: it may hold passwords. */
-function replaceFile(file: string, content: string): void {
+/** Puts a file in the place of another one once it is on the disk as a whole. Path and content are byte strings. */
+export function replaceFile(file: string, content: string): void {
   const old = statSync(toBytes(file), { throwIfNoEntry: false })
   const temporary = toBytes(`${file}.${process.pid}.${Date.now()}`)
   const descriptor = openSync(temporary, 'wx', FILE_MODE)

@@ -64,7 +64,7 @@ function subscriptions({ pubsub }: Server): Fields {
   }
 }
 
-function loop({ stats, vitals, dispatcher, authentication, payloads }: Server): Fields {
+function loop({ stats, vitals, dispatcher, access, payloads }: Server): Fields {
   return {
     unexpected_error_replies: 0,
     total_error_replies: dispatcher.statistics.totalErrors,
@@ -80,10 +80,10 @@ function loop({ stats, vitals, dispatcher, authentication, payloads }: Server): 
     eventloop_duration_cmd_sum: Math.trunc(dispatcher.commandsUs),
     instantaneous_eventloop_cycles_per_sec: vitals.rates.loopCyclesPerSecond,
     instantaneous_eventloop_duration_usec: vitals.rates.loopCycleUs,
-    acl_access_denied_auth: authentication.failures,
-    acl_access_denied_cmd: 0,
-    acl_access_denied_key: 0,
-    acl_access_denied_channel: 0,
+    acl_access_denied_auth: access.log.counts.auth,
+    acl_access_denied_cmd: access.log.counts.command,
+    acl_access_denied_key: access.log.counts.key,
+    acl_access_denied_channel: access.log.counts.channel,
     cinnabar_loop_stall_max_us: vitals.loop.stallMaxUs,
   }
 }
