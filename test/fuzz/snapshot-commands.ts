@@ -9,6 +9,9 @@ export class Commands {
   private readonly random: Random
   private readonly list: Make[]
   private readonly rare: Make[]
+  /** Streams as well. */
+  streams = false
+  private readonly streamList: Make[]
   private big = false
   private now = 0
 
@@ -16,6 +19,7 @@ export class Commands {
     this.random = random
     this.list = [...this.strings(), ...this.lists(), ...this.sets(), ...this.hashes(), ...this.fieldExpiries()]
     this.list.push(...this.zsets(), ...this.generic(), ...this.generic())
+    this.streamList = this.streamCommands()
     this.rare = [
       () => ['SWAPDB', this.dbIndex(), this.dbIndex()],
       () => ['SWAPDB', this.dbIndex(), this.dbIndex()],
@@ -34,6 +38,7 @@ export class Commands {
     if (what === 0 && random.below(20) === 0) return ['FLUSHALL']
     if (what < 6) return this.pick(this.rare)()
     if (what < 36) return ['SELECT', this.dbIndex()]
+    if (this.streams && random.below(3) === 0) return this.pick(this.streamList)()
     return this.pick(this.list)()
   }
 
@@ -81,7 +86,10 @@ export class Commands {
     return type + this.below(this.big ? 6 : 12)
   }
   private any(): string {
-    return this.key(this.pick(['s', 'l', 'e', 'h', 'z']))
+    return this.key(this.type())
+  }
+  private type(): string {
+    return this.pick(this.streams ? ['s', 'l', 'e', 'h', 'z', 'x'] : ['s', 'l', 'e', 'h', 'z'])
   }
   private field(): string {
     return `f${this.below(this.big ? 3000 : 40)}`
@@ -238,9 +246,50 @@ export class Commands {
     ]
   }
 
+  private streamCommands(): Make[] {
+    const key = () => `x${this.below(4)}`
+    const id = () => `${this.now - this.random.below(400)}-${this.below(3)}`
+    const group = () => `g${this.below(2)}`
+    const consumer = () => `c${this.below(3)}`
+    const pairs = () => this.some(() => [this.field(), this.value()], 3)
+    const trim = () => [
+      this.pick([
+        ['MAXLEN', '=', this.below(30)],
+        ['MAXLEN', '~', this.below(30)],
+        ['MINID', '=', id()],
+        ['MINID', '~', id(), 'LIMIT', '10'],
+      ]),
+    ]
+    const read = (...more: string[]) => ['XREADGROUP', 'GROUP', group(), consumer(), 'COUNT', this.below(9), ...more]
+    return [
+      () => ['XADD', key(), '*', ...pairs()],
+      () => ['XADD', key(), '*', ...pairs()],
+      () => ['XADD', key(), `${this.now}-*`, ...pairs()],
+      () => ['XADD', key(), 'NOMKSTREAM', ...trim().flat(), '*', ...pairs()],
+      () => ['XTRIM', key(), ...trim().flat()],
+      () => ['XDEL', key(), id(), id()],
+      () => ['XSETID', key(), `${this.now + 1}-0`],
+      () => ['XGROUP', 'CREATE', key(), group(), this.pick(['$', '0', id()]), 'MKSTREAM'],
+      () => ['XGROUP', 'CREATE', key(), group(), '0', 'ENTRIESREAD', this.below(9)],
+      () => ['XGROUP', 'SETID', key(), group(), this.pick(['$', '0', id()])],
+      () => ['XGROUP', 'DESTROY', key(), this.pick([group(), 'g9', 'g9'])],
+      () => ['XGROUP', 'CREATECONSUMER', key(), group(), consumer()],
+      () => ['XGROUP', 'DELCONSUMER', key(), group(), consumer()],
+      () => read('STREAMS', key(), '>'),
+      () => read('STREAMS', key(), key(), '>', '>'),
+      () => read('NOACK', 'STREAMS', key(), '>'),
+      () => read('STREAMS', key(), this.pick(['0', id()])),
+      () => ['XACK', key(), group(), id(), id()],
+      () => ['XCLAIM', key(), group(), consumer(), this.below(50), id(), id(), 'FORCE'],
+      () => ['XCLAIM', key(), group(), consumer(), '0', id(), 'IDLE', this.below(90), 'RETRYCOUNT', '7', 'FORCE'],
+      () => ['XCLAIM', key(), group(), consumer(), '0', id(), 'JUSTID', 'LASTID', id()],
+      () => ['XAUTOCLAIM', key(), group(), consumer(), this.below(60), '0', 'COUNT', this.below(9)],
+    ]
+  }
+
   private generic(): Make[] {
     const two = (): [string, string] => {
-      const type = this.pick(['s', 'l', 'e', 'h', 'z'])
+      const type = this.type()
       return [this.key(type), this.key(type)]
     }
     return [
