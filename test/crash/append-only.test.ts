@@ -1,5 +1,6 @@
-/* kill -9 at random moments, under load from many clients, while the append-only file is rewritten and the RDB file saved
- * over and over: what was acknowledged is there after the next start, and transactions are there whole or not at all.
+/* kill -9 at random moments, under load from many clients, while the append-only file is rewritten and the RDB file
+ * saved over and over: what was acknowledged is there after the next start, and transactions are there whole or not at
+ * all.
  *
  * A killed process loses nothing that it has written, synced or not: `everysec` may lose what waited for a sync to end,
  * two seconds' worth at most. CRASH_ROUNDS=300 makes it hundreds of rounds. */
