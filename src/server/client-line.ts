@@ -1,4 +1,4 @@
-/* The client line: what CLIENT LIST, CLIENT INFO and the log tell of a client, in Redis 7.2's fields.
+/* The client line: what CLIENT LIST, CLIENT INFO and the log tell of a client, in Redis 7.2's fields and 7.4's `watch`.
  *
  * Some fields describe buffers that Redis gives each client and we do not: requests land in one read buffer and
  * replies are written in buffers that all clients share. So rbs and rbp (a client's own reply buffer) and obl (what is
@@ -67,8 +67,8 @@ export function clientLine(server: Server, connection: Connection): string {
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
     `name=${shown(session.name)} age=${age} idle=${idle}`,
     `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
-    `ssub=${session.shardChannelCount} multi=${session.queuedCount} qbuf=${input}`,
-    `qbuf-free=${connection.inputCapacity - own} argv-mem=${args}`,
+    `ssub=${session.shardChannelCount} multi=${session.queuedCount} watch=${session.watcher?.count ?? 0}`,
+    `qbuf=${input} qbuf-free=${connection.inputCapacity - own} argv-mem=${args}`,
     `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output}`,
     `tot-mem=${connection.memory + args}`,
     `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user}`,

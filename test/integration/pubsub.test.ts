@@ -28,6 +28,7 @@ describe('what is told of subscribers', () => {
     const line = await describeClient(client)
     expect(line).toMatchObject({ flags: 'P', sub: '2', psub: '1', ssub: '1', resp: '3' })
     expect(await infoOf(admin, 'pubsub_channels')).toBe(2)
+    expect(await infoOf(admin, 'pubsub_clients')).toBe(1)
     expect(await infoOf(admin, 'pubsub_patterns')).toBe(1)
     expect(await infoOf(admin, 'pubsubshard_channels')).toBe(1)
     expect(fieldsOf(body(await ask(admin, 'CLIENT', 'LIST', 'TYPE', 'pubsub')))['id']).toBe(line['id'])

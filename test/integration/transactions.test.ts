@@ -15,17 +15,18 @@ describe('a transaction', () => {
     expect(await describeClient(client)).toMatchObject({ flags: 'N', multi: '-1', 'multi-mem': '0' })
     await ask(client, 'WATCH', 'k')
     expect(await ask(other, 'INFO', 'clients')).toMatch(/watching_clients:1\r\n.*total_watched_keys:1\r\n/s)
+    await ask(client, 'WATCH', 'k', 'l')
     await ask(client, 'MULTI')
     await ask(client, 'SET', 'k', 'x'.repeat(100_000))
     await ask(client, 'GET', 'k')
     const line = (await listClients(other)).find((fields) => fields['id'] === id)!
-    expect(line).toMatchObject({ flags: 'x', multi: '2' })
+    expect(line).toMatchObject({ flags: 'x', multi: '2', watch: '2' })
     expect(Number(line['multi-mem'])).toBe(100_004 + 4 + 5 * 8)
     expect(Number(line['tot-mem'])).toBeGreaterThan(100_000)
     await ask(other, 'SET', 'k', '1')
     expect((await listClients(other)).find((fields) => fields['id'] === id)!['flags']).toBe('xd')
     expect(await ask(client, 'EXEC')).toBe('*-1\r\n')
-    expect(await describeClient(client)).toMatchObject({ flags: 'N', multi: '-1', 'multi-mem': '0' })
+    expect(await describeClient(client)).toMatchObject({ flags: 'N', multi: '-1', watch: '0', 'multi-mem': '0' })
   })
 
   test('pipelined in one write is answered in order', async () => {

@@ -13,6 +13,7 @@ export function clientsSection(server: Server): string {
     client_recent_max_output_buffer: clientBuffers.outputMax,
     blocked_clients: blocking.count + waiting.count + pause.waitingCount,
     tracking_clients: server.tracking.clientCount,
+    pubsub_clients: server.pubsub.subscriberCount,
     watching_clients: transactions.watched.watcherCount,
     clients_in_timeout_table: blocking.timedCount + waiting.timedCount,
     total_watched_keys: transactions.watched.keyCount,
