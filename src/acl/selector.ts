@@ -134,8 +134,8 @@ export class Selector {
     if (this.allKeys) return RuleError.KEYS
     const parts = /^(?:~|%([RW]*)~?)([\s\S]*)$/i.exec(rule)
     const letters = rule[0] === '%' ? (parts?.[1] ?? '').toUpperCase() : 'RW'
-    // (Of `%` alone Redis makes a pattern that allows nothing.)
-    const isWrong = parts === null || letters.length > new Set(letters).size || SPACES.test(parts[2]!)
+    // (Without a letter Redis takes a pattern that allows nothing, and falls over it when it is to be shown.)
+    const isWrong = parts === null || letters === '' || letters.length > new Set(letters).size || SPACES.test(parts[2]!)
     if (isWrong || (rule[0] === '%' && parts[2] !== '' && rule[1 + letters.length] !== '~')) return RuleError.SYNTAX
     const text = parts[2]!
     const access = (letters.includes('R') ? Access.READ : 0) | (letters.includes('W') ? Access.WRITE : 0)

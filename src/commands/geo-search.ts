@@ -248,7 +248,7 @@ function isComplete(call: Call, way: number): boolean {
 function search(call: Call, entry: Ref): void {
   const enough = any ? limit : Number.POSITIVE_INFINITY
   found = 0
-  shape.begin(withDistance || storesDistances || order !== Order.NONE)
+  shape.begin(order !== Order.NONE)
   cells.cover(shape)
   for (let slot = 0; slot < cells.count && found < enough; slot++) {
     searchRange(call, entry, cells.least[slot]!, cells.most[slot]!, enough)
@@ -306,12 +306,17 @@ function tell(call: Call, count: number): void {
     if (extra > 0) reply.array(extra + 1)
     walk.recall(marks[slot]!)
     replyWalked(call, walk)
-    if (withDistance) replyDistance(call, distances[slot]! / shape.metres)
+    if (withDistance || withPlace) decode(scores[slot]!)
+    if (withDistance) replyDistance(call, shape.distanceTo(longitude, latitude) / shape.metres)
     if (withHash) reply.integer(fromNumber(Math.trunc(scores[slot]!)) ?? 0)
-    if (!withPlace) continue
-    decode(scores[slot]!)
-    replyPlace(call, longitude, latitude)
+    if (withPlace) replyPlace(call, longitude, latitude)
   }
+}
+
+/** In units, of the place that a score says. */
+function exactDistance(score: number): number {
+  decode(score)
+  return shape.distanceTo(longitude, latitude) / shape.metres
 }
 
 function store(call: Call, count: number, way: number): void {
@@ -325,7 +330,7 @@ function store(call: Call, count: number, way: number): void {
     const slot = ranking[index]!
     walk.recall(marks[slot]!)
     walk.locate()
-    const score = storesDistances ? distances[slot]! / shape.metres : scores[slot]!
+    const score = storesDistances ? exactDistance(scores[slot]!) : scores[slot]!
     zsets.update(result, score, ZaddFlag.NX, walk.bytes, walk.pos, walk.len)
   }
   zsets.compact(result)

@@ -8,10 +8,14 @@
  * Long ranges are taken a 32-bit word at a time through a view over them, which is worth its 100 ns from WORDS_MIN
  * bytes on. Which end of a word comes first does not matter to what is done with them here.
  *
- * Cost on Node 20, 10 MB: counting 1.4 ms (a table of bytes: 8), searching 1.2, combining two into a third 2.1. */
+ * Cost on Node 20, 10 MB: counting 1.8 ms (a table of bytes: 8), searching 0.4, combining two into a third 2.1. */
 
 /** Ranges from this length on are taken by words. */
 const WORDS_MIN = 256
+/** Words that are compared with as many alike at once when a bit is sought. */
+const BLOCK_WORDS = 4096
+const ZEROS = new Uint8Array(4 * BLOCK_WORDS)
+const ONES = new Uint8Array(4 * BLOCK_WORDS).fill(0xff)
 
 /** How many bits each byte has set. */
 const COUNT_OF = Uint8Array.from({ length: 256 }, (_, byte) => countWord(byte))
@@ -109,13 +113,26 @@ export function findBit(bytes: Uint8Array, pos: number, len: number, bit: number
 /** How many words at the beginning are this one. */
 function countAlike(words: Int32Array, word: number): number {
   const end = words.length & ~3
-  let at = 0
+  let at = skipBlocks(words, word)
   while (at < end) {
     const unlike = (words[at]! ^ word) | (words[at + 1]! ^ word) | (words[at + 2]! ^ word) | (words[at + 3]! ^ word)
     if (unlike !== 0) break
     at += 4
   }
   while (at < words.length && words[at] === word) at++
+  return at
+}
+
+/** Passes over whole blocks that are nothing but this word, which must be 0 or -1: comparing memory is three times as
+ *  fast as looking at words. */
+function skipBlocks(words: Int32Array, word: number): number {
+  if (words.length < BLOCK_WORDS) return 0
+  const bytes = Buffer.from(words.buffer, words.byteOffset, words.byteLength)
+  const like = word === 0 ? ZEROS : ONES
+  let at = 0
+  for (; at + BLOCK_WORDS <= words.length; at += BLOCK_WORDS) {
+    if (bytes.compare(like, 0, like.length, at * 4, at * 4 + like.length) !== 0) break
+  }
   return at
 }
 

@@ -12,6 +12,8 @@ import { cosineOf, degreesOf, distance, EARTH_RADIUS, latitudeDistance, radiansO
  *  rounded on the way. */
 const SAFE = 1 + 1e-9
 const HALF_TURN = Math.PI / 2
+/** The haversine of places that are so nearly opposite that errors grow. */
+const OPPOSITE_MIN = 0.99
 
 export class GeoShape {
   longitude = 0
@@ -32,8 +34,8 @@ export class GeoShape {
   private reachAside = 0
   /** A latitude that differs by more is outside. */
   private degreesMax = 0
-  /** Whether distances are wanted as Redis works them out; else it is enough to know what is inside. */
-  private isExact = true
+  /** Whether distances are wanted; else it is enough to know what is inside. */
+  private tells = true
   // Of a circle: the cosine of the latitude, and between which values the haversine must be looked at closely.
   private cosine = 1
   private haversineMin = 0
@@ -60,9 +62,9 @@ export class GeoShape {
     return Math.sqrt((width / 2) * (width / 2) + (height / 2) * (height / 2)) * metres
   }
 
-  /** Works out the bounds. Distances are told only if `isExact`. */
-  begin(isExact: boolean): void {
-    this.isExact = isExact
+  /** Works out the bounds. Distances are told only if `tells`. */
+  begin(tells: boolean): void {
+    this.tells = tells
     const { longitude, latitude, width, height, isBox, metres } = this
     const boundHeight = metres * (isBox ? height / 2 : height)
     const boundWidth = metres * (isBox ? width / 2 : width)
@@ -85,21 +87,28 @@ export class GeoShape {
   }
 
   /** The distance of a place from the middle, in metres, or anything from 0 on if distances are not wanted; -1 if it is
-   *  outside. */
+   *  outside. It is good enough to sort by: the last bits are `distanceTo`'s to tell. */
   distanceInside(longitude: number, latitude: number): number {
     const up = latitude - this.latitude
     if (up > this.degreesMax || up < -this.degreesMax) return -1
     if (this.isBox) {
       if (latitudeDistance(latitude, this.latitude) > this.reach) return -1
       if (distance(longitude, latitude, this.longitude, latitude) > this.reachAside) return -1
-      return distance(this.longitude, this.latitude, longitude, latitude)
+      return this.tells ? this.distanceTo(longitude, latitude) : 0
     }
     const v = Math.sin(radiansOf(longitude - this.longitude) / 2)
     const u = Math.sin(radiansOf(up) / 2)
     const haversine = u * u + this.cosine * Math.cos(radiansOf(latitude)) * v * v
     if (haversine > this.haversineMax) return -1
-    if (!this.isExact && haversine < this.haversineMin) return 0
-    const metres = distance(this.longitude, this.latitude, longitude, latitude)
+    if (haversine < this.haversineMin && haversine < OPPOSITE_MIN) {
+      return this.tells ? 2 * EARTH_RADIUS * Math.asin(Math.sqrt(haversine)) : 0
+    }
+    const metres = this.distanceTo(longitude, latitude)
     return metres > this.reach ? -1 : metres
+  }
+
+  /** The distance of a place from the middle as Redis works it out, in metres. */
+  distanceTo(longitude: number, latitude: number): number {
+    return distance(this.longitude, this.latitude, longitude, latitude)
   }
 }

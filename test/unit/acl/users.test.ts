@@ -103,9 +103,12 @@ describe('a user', () => {
     expect(userOf().set(rule)).toBe('Unknown command or category name in ACL')
   })
 
-  test.each(['nothing', '%X~a', '%RR~a', '%Rab', '~a b', '&a\0', '+select|'])('does not understand %j', (rule) => {
-    expect(userOf().set(rule)).toBe('Syntax error')
-  })
+  test.each(['nothing', '%', '%~a', '%X~a', '%RR~a', '%Rab', '~a b', '&a\0', '+select|'])(
+    'does not understand %j',
+    (rule) => {
+      expect(userOf().set(rule)).toBe('Syntax error')
+    },
+  )
 
   test('may read keys, write them, or both', () => {
     const user = userOf('%R~r:*', '%W~w:*', '~b:*', '%R~x', '%W~x')
