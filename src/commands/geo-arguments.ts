@@ -47,6 +47,7 @@ export function readPlace(call: Call, index: number): boolean {
 /** As C's %f. */
 function sixDecimals(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+  if (Object.is(value, -0)) return '-0.000000'
   return Math.abs(value) < FIXED_MAX ? value.toFixed(6) : `${formatLongDouble(fromDouble(value)!)}.000000`
 }
 

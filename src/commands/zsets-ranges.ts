@@ -83,13 +83,15 @@ class Bound {
   }
 }
 
-/** Of a bound, Redis takes whatever C's strtod takes: nothing is 0, spaces may stand before it, and what is too large
- *  is infinite. */
+/** Of a bound, Redis takes whatever C's strtod takes: all up to a zero byte, nothing is 0, spaces may stand before it,
+ *  and what is too large is infinite. */
 function looseDouble(bytes: Uint8Array, pos: number, len: number): number | undefined {
-  if (len === 0) return 0
+  let end = pos
+  while (end < pos + len && bytes[end] !== 0) end++
+  if (end === pos) return 0
   let first = pos
-  while (first < pos + len && (bytes[first] === 0x20 || (bytes[first]! >= 9 && bytes[first]! <= 13))) first++
-  const left = pos + len - first
+  while (first < end && (bytes[first] === 0x20 || (bytes[first]! >= 9 && bytes[first]! <= 13))) first++
+  const left = end - first
   if (classifyFloat(bytes, first, left) === FloatKind.DECIMAL) return Number(latin1(bytes, first, left))
   return parseDouble(bytes, first, left)
 }

@@ -203,7 +203,8 @@ export class ReplyReader {
     const isMap = lua.bytes[this.pos] === MAP
     const count = this.header()
     api.lua_createtable(state, 0, 1)
-    api.lua_createtable(state, 0, count)
+    // Not made in its size: grown as in Redis, it is walked by pairs() in the same order.
+    api.lua_createtable(state, 0, 0)
     for (let index = 0; index < count; index++) {
       this.value(state)
       if (isMap) this.value(state)

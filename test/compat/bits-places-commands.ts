@@ -82,7 +82,7 @@ export const EDGES: Readonly<Record<string, string>> = {
     pfmerge c c | set c "HYLL\\x01\\x00\\x00\\x00\\x05\\x00\\x00\\x00\\x00\\x00\\x00\\x80\\x7f" | pfcount c`,
   places: `
     geoadd | geoadd g 13.361389 38.115556 | geoadd g 13.361389 38.115556 p 15.087269 37.502669 c |
-    geoadd g 1 2 p | geoadd g 1 x p | geoadd g x 1 p | geoadd g 181 1 p | geoadd g 1 86 p |
+    geoadd g 1 2 p | geoadd g 1 x p | geoadd g x 1 p | geoadd g 181 1 p | geoadd g 1 86 p | geoadd g -0 86 p |
     geoadd g -181.5 1e30 p | geoadd g inf 1 p | geoadd g nx xx 1 1 p | geoadd g nx 1 1 p 2 2 q |
     geoadd g xx 3 3 p 4 4 r | geoadd g xx ch 5 5 p | geoadd g ch 5 5 p 6 6 q | geoadd g ch nx 7 7 t |
     geoadd g nx ch | geoadd g ch ch ch | geoadd g 1 1 a 2 2 | geoadd none xx 1 1 a | exists none |

@@ -181,6 +181,8 @@ export const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     'return redis.replicate_commands()',
     'return redis.breakpoint()',
     'return redis.debug("x")',
+    "redis.call('hset','h9','a',1,'bb',2,'ccc',3,'d',4,'ee',5,'key',6,'name',7) redis.setresp(3) local t={} " +
+      "for k in pairs(redis.call('hgetall','h9').map) do t[#t+1]=k end return t",
     'return redis.setresp()',
     'return redis.setresp(4)',
     'return redis.setresp(3)',

@@ -42,6 +42,7 @@ export const EDGES: Readonly<Record<string, string>> = {
     zrange z -inf inf byscore limit 9 2 |
     zrange z -inf inf byscore limit 0 0 | zrange z a b byscore | zrange z (a 1 byscore | zrange z "" 2 byscore |
     zrange z ( 2 byscore | zrange z " 1" 2 byscore | zrange z nan 2 byscore | zrange z -1e999 1e999 byscore |
+    zrange z "1\\x00x" 2 byscore | zrange z "\\x00x" 2 byscore | zrange z "1 \\x00" 2 byscore |
     zrange z 1 3 byscore limit 1 | zrange z 1 3 byscore limit x 1 | zrange z 1 3 byscore limit 1 x |
     zrange z - + bylex withscores | zrange z a + bylex | zrange z 0 1 bylex byscore | zrange z 0 1 rev rev |
     zrange none 0 -1 |

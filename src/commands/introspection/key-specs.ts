@@ -200,7 +200,15 @@ export class KeyWords {
   }
 }
 
-const COUNT = /^(0|[1-9][0-9]{0,15})$/
+const COUNT = /^(0|[1-9][0-9]{0,18})$/
+const LEADING_DIGITS = /^\s*[+]?([0-9]{1,19})(?![0-9])/
+
+/** As C's atoi: the digits a text begins with, as 32 bits; 0 of none. Where a count is negative there are no keys. */
+function leadingNumber(text: string): number {
+  let value = 0
+  for (const digit of LEADING_DIGITS.exec(text)?.[1] ?? '') value = (Math.imul(value, 10) + Number(digit)) | 0
+  return value
+}
 
 /** The word where the keys begin, 0 if the keyword is not there. */
 function beginIn(begin: Exclude<BeginSearch, { type: 'unknown' }>, words: Words): number {
@@ -231,11 +239,25 @@ function findBySpec(spec: KeySpec, words: Words, keys: KeyWords): boolean {
     const countWord = first + find.countAt
     if (countWord >= words.argc || !COUNT.test(words.text(countWord))) return false
     first += find.first
-    last = first + Number(words.text(countWord)) - 1
+    last = first + leadingNumber(words.text(countWord)) - 1
   }
   if (last >= words.argc || last < first || first >= words.argc) return false
   for (let word = first; word <= last; word += find.step) keys.add(word, spec.flags)
   return (spec.flags & KeyFlag.INCOMPLETE) === 0
+}
+
+/** Adds the keys of a call whose count of keys is not written as a number should be, or too high, as Redis finds them
+ *  then: what atoi reads counts, nothing is said of their use, and a destination comes last. */
+export function findKeysLoosely(specs: readonly KeySpec[], words: Words, keys: KeyWords): void {
+  const counted = specs.find((spec) => spec.find.type === 'count')
+  if (counted?.begin.type !== 'index' || counted.find.type !== 'count') return
+  const first = counted.begin.index + counted.find.first
+  const count = leadingNumber(words.text(counted.begin.index + counted.find.countAt))
+  if (count < 1 || count > words.argc - first) return
+  for (let word = first; word < first + count; word++) keys.add(word, 0)
+  for (const { begin } of specs) {
+    if (begin.type === 'index' && begin !== counted.begin) keys.add(begin.index, 0)
+  }
 }
 
 /** Adds the keys that the specs lead to; none, and false, if the call does not fit them or they do not say it all. */

@@ -2,7 +2,7 @@
  * not in a hurry. */
 
 import { Category, type Command } from '../definition.ts'
-import { findKeys, KeyFlag, KeyWords, type Words } from './key-specs.ts'
+import { findKeys, findKeysLoosely, KeyFlag, KeyWords, type Words } from './key-specs.ts'
 
 /** The bit of the category so called ('hash', in any case), 0 if there is none. */
 export function categoryOf(name: string): number {
@@ -25,6 +25,7 @@ export function keysOfCall(command: Command, words: Words): KeyWords {
   const keys = new KeyWords()
   const isReliable = command.keySpecs.every((spec) => (spec.flags & KeyFlag.VARIABLE_FLAGS) === 0)
   if (isReliable && findKeys(command.keySpecs, words, keys)) return keys
-  command.keysOf?.(words, keys)
+  if (command.keysOf) command.keysOf(words, keys)
+  else findKeysLoosely(command.keySpecs, words, keys)
   return keys
 }
