@@ -35,7 +35,7 @@ RUN set -eu; \
   fi; \
   mkdir -p /data /opt/cinnabar; \
   chown redis:redis /data; \
-  printf '#!/bin/sh\nexport GLIBC_TUNABLES=glibc.malloc.hugetlb=1\nexec node --single-threaded-gc /opt/cinnabar/dist/main.js "$@"\n' \
+  printf '#!/bin/sh\nexport GLIBC_TUNABLES=glibc.malloc.hugetlb=1\nexec node --single-threaded-gc --max-semi-space-size=2 --v8-pool-size=1 /opt/cinnabar/dist/main.js "$@"\n' \
     > /usr/local/bin/redis-server; \
   chmod 755 /usr/local/bin/redis-server; \
   for name in cinnabar redis-check-aof redis-check-rdb; do \

@@ -45,6 +45,8 @@ async function bundle(esbuild) {
     external: ['pino', 'pino-pretty'],
     dropLabels: ['DEV'],
     minifySyntax: true,
+    minifyWhitespace: true,
+    lineLimit: 160,
     legalComments: 'none',
     sourcemap: true,
     write: false,

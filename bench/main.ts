@@ -103,7 +103,14 @@ function specsFrom(args: Arguments): ServerSpec[] {
   const quiet = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
   const ours =
     args.ours === undefined
-      ? ['node', '--single-threaded-gc', join(ROOT, 'dist', 'main.js'), ...quiet]
+      ? [
+          'node',
+          '--single-threaded-gc',
+          '--max-semi-space-size=2',
+          '--v8-pool-size=1',
+          join(ROOT, 'dist', 'main.js'),
+          ...quiet,
+        ]
       : splitWords(args.ours)
   const specs: ServerSpec[] = [{ name: 'cinnabar', command: ours, address: null }]
   if (!args['no-redis'] && installed('redis-server')) {

@@ -47,6 +47,10 @@ export class Compactor implements EntryMover {
   private phase: number = Phase.IDLE
   /** By chunk, free bytes. */
   private free: number[] = []
+  /** Chunks that this round is to empty. */
+  private chosen = 0
+  /** Chunks that the last round emptied. */
+  emptied = 0
   private dbIndex = 0
   private position = 0
   private readonly large: LargeValue[] = []
@@ -68,6 +72,7 @@ export class Compactor implements EntryMover {
   begin(): void {
     if (this.phase !== Phase.IDLE || !this.isPossible) return
     this.free = []
+    this.chosen = 0
     this.phase = Phase.MEASURE
   }
 
@@ -90,6 +95,7 @@ export class Compactor implements EntryMover {
 
   /** Gives up. */
   stop(): void {
+    this.emptied = this.chosen - this.keyspace.memory.emptyingChunks
     this.keyspace.memory.endEmptying()
     this.large.length = 0
     this.phase = Phase.IDLE
@@ -127,6 +133,7 @@ export class Compactor implements EntryMover {
       moved += CHUNK_BYTES - free
       if (free < CHUNK_BYTES * FREE_MIN || moved > room * FILL_MAX) return
       memory.beginEmptying(chunk)
+      this.chosen++
     }
   }
 

@@ -14,9 +14,10 @@ const STEPS = 8
  *  of more than IGNORED_MAX is worth it whatever active-defrag-ignore-bytes says. */
 const IGNORED_MIN = 16 * 1024 * 1024
 const IGNORED_MAX = 24 * 1024 * 1024
-/** After a round that freed nothing much, the next one waits for so long, and twice as long each time; unless there is
- *  much more waste by then. */
-const PATIENCE_MS = 30_000
+/** After a round that emptied no chunk, the next one waits for so long, and twice as long each time; unless there is
+ *  more waste by then, or less: things lie in another way. */
+const PATIENCE_MS = 5000
+const CHANGE_MIN = 8 * 1024 * 1024
 const PATIENCE_MAX_MS = 3_600_000
 
 export class Compaction {
@@ -30,7 +31,6 @@ export class Compaction {
   private patienceMs = 0
   /** Waste that the last round left. */
   private wasteLeft = 0
-  private reservedBefore = 0
   private restsUntil = 0
   private hadSpare = false
   private timer: NodeJS.Timeout | undefined
@@ -67,8 +67,7 @@ export class Compaction {
     this.checkedAt = now
     this.releaseSpare()
     if (!this.isWorthIt) return
-    if (now < this.notBefore && this.compactor.wasteBytes < this.wasteLeft + IGNORED_MIN) return
-    this.reservedBefore = this.server.keyspace.memory.reservedBytes
+    if (now < this.notBefore && Math.abs(this.compactor.wasteBytes - this.wasteLeft) < CHANGE_MIN) return
     this.compactor.begin()
     if (!this.compactor.isRunning) return
     this.startedAt = now
@@ -116,9 +115,9 @@ export class Compaction {
   private finish(now: number): void {
     this.spentMs += now - this.startedAt
     this.startedAt = 0
-    const freed = this.reservedBefore - this.server.keyspace.memory.reservedBytes
     this.wasteLeft = this.compactor.wasteBytes
-    this.patienceMs = freed >= IGNORED_MIN ? 0 : Math.min(Math.max(PATIENCE_MS, this.patienceMs * 2), PATIENCE_MAX_MS)
+    this.patienceMs =
+      this.compactor.emptied > 0 ? 0 : Math.min(Math.max(PATIENCE_MS, this.patienceMs * 2), PATIENCE_MAX_MS)
     this.notBefore = now + this.patienceMs
   }
 
