@@ -28,13 +28,21 @@ export class AccessClock {
   private fine = 0
   private fineNow = 0
   private nowMs = 0
+  /** How far the system's clock has jumped, all in all: idle times do not. */
+  private jumpedMs = 0
 
   /** Sets the time, in milliseconds. */
-  tick(nowMs: number): void {
+  tick(clockMs: number): void {
+    const nowMs = clockMs - this.jumpedMs
     this.nowMs = nowMs
     this.lru = nowMs | 0
     this.fineNow = Math.floor(nowMs / FINE_MS)
     this.fine = this.fineNow & FINE_MASK
+  }
+
+  /** The clock that `tick` is told of has jumped by so much, on or back; `tick` is to follow. */
+  jump(ms: number): void {
+    this.jumpedMs += ms
   }
 
   /** The access word of a key just made. */

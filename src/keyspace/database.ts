@@ -10,6 +10,7 @@
  * time of the first. `expiringHashes` have such a record. */
 import { assert } from '../lib/assert.ts'
 import { type Int64, toNumber } from '../lib/int64.ts'
+import { randomBelow } from '../lib/random.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { SCAN_END } from '../structures/table.ts'
@@ -25,6 +26,9 @@ import type { CondemnedTable, Keyspace } from './keyspace.ts'
 /** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
 const RANDOM_TRIES = 100
 const UNKNOWN_HASH = 2 ** 32
+/** Keys with an expiry that are looked at to estimate how many are stale, and buckets in search of them. */
+const STALE_SAMPLE = 1000
+const STALE_BUCKETS_MAX = 500
 /** Fields of a hash that one visit takes away. */
 const FIELDS_AT_ONCE = 16
 /** The index may hold this many records above twice the expiring keys before it is built anew. */
@@ -325,6 +329,26 @@ export class Database {
   get averageTtl(): number {
     if (this.expiring === 0) return 0
     return Math.max(0, Math.round(this.dueSum.mean(this.expiring) - this.keyspace.now))
+  }
+
+  /** Estimates which share of the keys with an expiry is past its time and still here, from some buckets in a row. They
+   *  are in hash order, which is none, so any will do. */
+  staleShare(): number {
+    const { table, entries } = this.keyspace
+    let position = randomBelow(2 ** 30) * 4
+    let met = 0
+    let stale = 0
+    for (let left = STALE_BUCKETS_MAX; left > 0 && met < STALE_SAMPLE; left--) {
+      position = table.scan(this.root, position)
+      if (position === SCAN_END) position = 0
+      for (let index = 0; index < table.foundCount; index++) {
+        const entry = table.found[index]! as Ref
+        if (!entries.expires(entry)) continue
+        met++
+        if (this.isExpired(entry)) stale++
+      }
+    }
+    return met === 0 ? 0 : stale / met
   }
 
   /** Takes away one record's worth of keys past their time; false when nothing is due. */

@@ -70,7 +70,6 @@ export class KeyspaceStats {
   hits = 0
   misses = 0
   expired = 0
-  expiredStalePerc = 0
   expireTimeCapReached = 0
   expireCycleMs = 0
   expiredFields = 0

@@ -45,6 +45,7 @@ export class BackgroundSave {
     this.server = server
     this.persistence = persistence
     server.cron.every(() => this.tick())
+    server.cron.onClockJump(() => this.clockJumped())
     server.dispatcher.addAdmission((call, command) => this.admit(call, command))
     const { config } = server
     config.onChange('save', () => this.judge())
@@ -53,6 +54,13 @@ export class BackgroundSave {
 
   get inProgress(): boolean {
     return this.file !== null
+  }
+
+  /** The system's clock has been set: to an earlier time, and nothing has been tried in the time to come. */
+  private clockJumped(): void {
+    const now = unixTime()
+    this.lastTry = Math.min(this.lastTry, now)
+    this.persistence.lastSave = Math.min(this.persistence.lastSave, now)
   }
 
   /** How long the save under way has taken so far, in seconds; -1 if there is none. */

@@ -5,7 +5,7 @@
  * One kind of work is long whatever its slices are: a snapshot. It gets a share: so much of each turn that clients keep
  * most of the time, and all of it while nobody asks for anything. */
 
-/** Longest slice, in milliseconds. */
+/** Longest slice, in milliseconds, if a job has no other wish. */
 const SLICE_MS = 1
 /** Steps between looks at the clock. */
 const STEPS = 16
@@ -20,12 +20,20 @@ const SHARE_IDLE_MS = 1
 /** One small step; false when there is nothing left to do now. */
 export type Job = () => boolean
 
-/** Told of each go at a job: how long it took, and whether it ended because the slice did. */
+/** Told how long a job has worked; and with `cut`, that it had more to do when the slice ended. */
 export type Account = (ms: number, cut: boolean) => void
 
+interface Work {
+  readonly job: Job
+  readonly account: Account
+  /** How late in a slice it may still go on; it always gets to work once. */
+  readonly sliceMs: () => number
+  /** Whether it had something left to do when it was last asked. */
+  isBusy: boolean
+}
+
 export class Background {
-  private readonly jobs: Job[] = []
-  private readonly accounts: Account[] = []
+  private readonly works: Work[] = []
   private scheduled = false
   private shared: Job | null = null
   /** When the shared job's last slice ended, and how many commands had run then. */
@@ -37,9 +45,8 @@ export class Background {
   spentMs = 0
   longestMs = 0
 
-  add(job: Job, account: Account = () => {}): void {
-    this.jobs.push(job)
-    this.accounts.push(account)
+  add(job: Job, account: Account = () => {}, sliceMs = () => SLICE_MS): void {
+    this.works.push({ job, account, sliceMs, isBusy: false })
   }
 
   /** Sets the job that gets a share of the time, or null: there is one at a time. */
@@ -67,19 +74,27 @@ export class Background {
   /** Works for one slice; whether something is left. */
   private slice(): boolean {
     const start = performance.now()
-    const end = start + SLICE_MS
-    let busy = true
+    let goesOn = true
     let now = start
-    while (busy && now < end) {
-      busy = false
-      for (const [index, job] of this.jobs.entries()) {
+    for (let round = 0; goesOn; round++) {
+      goesOn = false
+      for (const work of this.works) {
+        const end = start + work.sliceMs()
+        if (round > 0 && now >= end) continue
         const before = now
         let step = 0
-        while (step < STEPS && job()) step++
-        if (step === STEPS) busy = true
+        while (step < STEPS && work.job()) step++
+        work.isBusy = step === STEPS
         now = performance.now()
-        this.accounts[index]!(now - before, step === STEPS && now >= end)
+        if (work.isBusy && now < end) goesOn = true
+        work.account(now - before, false)
       }
+    }
+    let busy = false
+    for (const { isBusy, account } of this.works) {
+      if (!isBusy) continue
+      busy = true
+      account(0, true)
     }
     if (this.shared !== null) {
       if (this.sharedSlice(this.shared, now)) busy = true

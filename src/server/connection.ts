@@ -52,7 +52,7 @@ const CLOSING = SessionFlag.CLOSE_AFTER_REPLY | SessionFlag.CLOSE_NOW
 export class Connection {
   readonly session: Session
   readonly socket: Socket
-  readonly createdAt: number
+  createdAt: number
   lastInteraction: number
   bytesRead = 0
   private readonly server: Server
@@ -666,6 +666,13 @@ export class Connection {
     this.output.clear()
     this.measure()
     this.server.disconnected(this)
+  }
+
+  /** The system's clock has jumped: this client is no older for that, nor idle for longer. */
+  clockJumped(jumpMs: number): void {
+    this.createdAt += jumpMs
+    this.lastInteraction += jumpMs
+    if (this.softLimitSince > 0) this.softLimitSince += Math.round(jumpMs / 1000)
   }
 
   /** Gives back idle memory; called by the cron. */

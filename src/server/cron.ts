@@ -2,8 +2,13 @@
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
 
-/** Backwards jump of the system's clock from which on the expiry indexes are built anew. */
+/** Difference between the system's clock and one that is never set, from tick to tick, that is a jump: the clock was
+ *  set, or the machine slept. */
 const CLOCK_JUMP_MS = 1000
+/** Milliseconds of each turn of the loop that expiry may take: with an active-expire-effort of 1, and more for each
+ *  step. */
+const EXPIRY_MS = 0.5
+const EXPIRY_STEP_MS = 0.15
 /** Clients looked after per tick at least; all of them are within a second. */
 const CLIENTS_MIN = 5
 
@@ -16,7 +21,11 @@ export class Cron {
   private readonly tasks: Task[] = []
   private readonly clientTasks: ((connection: Connection, nowMs: number) => void)[] = []
   private walk: Iterator<Connection> | undefined
+  /** The system's clock, and one that is never set, at the last tick. */
   private lastMs = 0
+  private lastStart = 0
+  private readonly jumpTasks: ((jumpMs: number) => void)[] = []
+  private expiryMs = EXPIRY_MS
   /** Time that all ticks took, and the longest of them, in milliseconds; for INFO. */
   spentMs = 0
   longestMs = 0
@@ -30,7 +39,11 @@ export class Cron {
     server.background.add(
       () => this.expireNext(),
       (ms, cut) => this.bookExpiry(ms, cut),
+      () => this.expiryMs,
     )
+    server.config.onChange('active-expire-effort', () => {
+      this.expiryMs = EXPIRY_MS + (server.config.number('active-expire-effort') - 1) * EXPIRY_STEP_MS
+    })
     server.background.add(() => server.keyspace.reclaim())
   }
 
@@ -42,6 +55,12 @@ export class Cron {
   /** Adds what is to be done to every connection once a second. */
   everyClient(task: (connection: Connection, nowMs: number) => void): void {
     this.clientTasks.push(task)
+  }
+
+  /** Adds what is to be done when the system's clock has jumped by so many milliseconds, on or back. Expiries follow
+   *  that clock; how long something has lasted should not. */
+  onClockJump(task: (jumpMs: number) => void): void {
+    this.jumpTasks.push(task)
   }
 
   /** Ticks a second: 1 … 500. */
@@ -60,21 +79,33 @@ export class Cron {
     this.timer = undefined
   }
 
-  private tick(): void {
+  /** What is done `hz` times a second. */
+  tick(): void {
     if (this.paused) return
     const start = performance.now()
     const { dispatcher, keyspace, background } = this.server
     dispatcher.syncClock()
     dispatcher.begin()
     const now = keyspace.now
-    if (now < this.lastMs - CLOCK_JUMP_MS) for (const db of keyspace.databases) db.rebuildIndex()
+    if (this.lastMs > 0) this.watchClock(Math.round(now - this.lastMs - (start - this.lastStart)))
     this.lastMs = now
+    this.lastStart = start
     for (const task of this.tasks) task(now)
     this.walkClients(now)
     const took = performance.now() - start
     this.spentMs += took
     this.longestMs = Math.max(this.longestMs, took)
     background.run()
+  }
+
+  private watchClock(jumpMs: number): void {
+    if (Math.abs(jumpMs) < CLOCK_JUMP_MS) return
+    const { keyspace, connections } = this.server
+    if (jumpMs < 0) for (const db of keyspace.databases) db.rebuildIndex()
+    keyspace.clock.jump(jumpMs)
+    keyspace.setTime(keyspace.now)
+    for (const connection of connections.values()) connection.clockJumped(jumpMs)
+    for (const task of this.jumpTasks) task(jumpMs)
   }
 
   private expireNext(): boolean {

@@ -59,7 +59,7 @@ export class Eviction {
     this.maxBytes = bytes
     server.dispatcher.onEnd = bytes === 0 ? null : () => this.arm()
     this.arm()
-    const used = server.vitals.usedBytes
+    const used = server.vitals.usedBytes - server.vitals.uncountedBytes
     if (bytes === 0 || used <= bytes) return
     server.log.warn(
       `WARNING: the new maxmemory value set via CONFIG SET (${bytes}) is smaller than the current memory usage ` +
@@ -73,7 +73,8 @@ export class Eviction {
   private get blockBytesMax(): number {
     if (this.maxBytes === 0) return Number.POSITIVE_INFINITY
     const { memory } = this.server.keyspace
-    return this.maxBytes - (this.server.vitals.usedBytes - memory.usedBytes)
+    const { usedBytes, uncountedBytes } = this.server.vitals
+    return this.maxBytes - (usedBytes - uncountedBytes - memory.usedBytes)
   }
 
   /** The clients have come to take more or less. */

@@ -45,6 +45,7 @@ export function memoryFigures(server: Server): MemoryFigures {
   const peak = vitals.peakBytes
   const databases: DatabaseFigures[] = []
   let overhead = memory.overheadBytes + vitals.trafficBytes + vitals.watchedBytes + vitals.scriptingBytes
+  overhead += vitals.uncountedBytes
   let keys = 0
   for (const db of keyspace.databases) {
     const { id, size, tableBytes, expiryBytes } = db

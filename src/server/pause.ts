@@ -31,6 +31,7 @@ export class Pause {
   constructor(server: Server) {
     this.server = server
     server.dispatcher.addAdmission(this.admit)
+    server.cron.onClockJump((jumpMs) => this.clockJumped(jumpMs))
   }
 
   /** Clients that wait. */
@@ -48,6 +49,12 @@ export class Pause {
   end(purpose: PausePurpose): void {
     this.modes[purpose] = PauseMode.NONE
     this.endsMs[purpose] = 0
+    this.update()
+  }
+
+  /** A pause lasts as long as it was meant to. */
+  private clockJumped(jumpMs: number): void {
+    for (const [purpose, endMs] of this.endsMs.entries()) if (endMs > 0) this.endsMs[purpose] = endMs + jumpMs
     this.update()
   }
 

@@ -5,6 +5,7 @@
  * RESETSTAT). */
 import { KeyspaceStats } from '../keyspace/keyspace.ts'
 import { bufferBytes, trimBuffers } from '../protocol/reply-buffer.ts'
+import type { AppendOnly } from './append-only/append-only.ts'
 import { ClientBuffers } from './client-buffers.ts'
 import { EventLoop } from './event-loop.ts'
 import { Rates } from './rates.ts'
@@ -31,7 +32,16 @@ export class Vitals {
    *  little about either. */
   get usedBytes(): number {
     const { usedBytes, overheadBytes } = this.server.keyspace.memory
-    return usedBytes + overheadBytes + this.trafficBytes + this.watchedBytes + this.scriptingBytes
+    const others = this.trafficBytes + this.watchedBytes + this.scriptingBytes + this.uncountedBytes
+    return usedBytes + overheadBytes + others
+  }
+
+  /** Of these, bytes that do not count for maxmemory, as in Redis: what waits for the append-only file grows while keys
+   *  are evicted, and evicting more would make it grow more. */
+  get uncountedBytes(): number {
+    // It is made after this.
+    const appendOnly: AppendOnly | undefined = this.server.appendOnly
+    return appendOnly === undefined ? 0 : appendOnly.bufferBytes
   }
 
   /** Bytes of Lua's objects, and of the texts of scripts and libraries. */

@@ -24,6 +24,9 @@ import { AofState } from './state.ts'
 /** Seconds between rewrites that a failed sync asks for. */
 const HEAL_DELAY_MAX = 60
 
+/** Unix time in milliseconds by a clock that is never set: a sync must not wait for an hour to come again. */
+const steadyMs = (): number => performance.timeOrigin + performance.now()
+
 export class AppendOnly implements EffectListener, WriterHost {
   state: AofState = AofState.OFF
   readonly writer: AofWriter
@@ -138,7 +141,7 @@ export class AppendOnly implements EffectListener, WriterHost {
   /** Writes what waits, and syncs it as configured. */
   flush(force: boolean): boolean {
     if (this.failed) return false
-    return this.writer.flush(force, this.server.keyspace.now)
+    return this.writer.flush(force, steadyMs())
   }
 
   private tick(now: number): void {
@@ -419,11 +422,11 @@ export class AppendOnly implements EffectListener, WriterHost {
   }
 
   private stop(): void {
-    const { dispatcher, keyspace } = this.server
+    const { dispatcher } = this.server
     this.rewrite.scheduled = false
     this.rewrite.kill()
     dispatcher.propagateNoMoreTo(this)
-    this.writer.close(keyspace.now)
+    this.writer.close(steadyMs())
     if (this.state === AofState.WAITING) this.directory.unlink(this.directory.temporaryIncremental)
     this.state = AofState.OFF
     this.server.waiting.check()

@@ -51,7 +51,7 @@ function stats({ reply }: Call, server: Server): void {
     ['clients.slaves', 0],
     ['clients.normal', figures.clients],
     ['cluster.links', 0],
-    ['aof.buffer', 0],
+    ['aof.buffer', server.appendOnly.bufferBytes],
     ['lua.caches', server.scripting.scripts.memoryBytes],
     ['functions.caches', server.scripting.libraries.memoryBytes],
   ])

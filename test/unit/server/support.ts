@@ -4,6 +4,7 @@ import { Call } from '../../../src/commands/call.ts'
 import type { Session } from '../../../src/commands/session.ts'
 import { fromLatin1 } from '../../../src/lib/bytes.ts'
 import { Reply } from '../../../src/protocol/reply.ts'
+import { giveBuffer } from '../../../src/protocol/reply-buffer.ts'
 import { silentLog } from '../../../src/server/log.ts'
 import { Server } from '../../../src/server/server.ts'
 import { newConfig } from './config/support.ts'
@@ -15,9 +16,10 @@ export function newServer(): Server {
   return server
 }
 
+const reply = new Reply()
+
 /** Dispatches a command; the reply, '' if the command must wait. */
 export function run(server: Server, session: Session, ...args: readonly string[]): string {
-  const reply = new Reply()
   reply.version = session.version
   const call = new Call(server.keyspace, session, reply)
   call.bytes = fromLatin1(args.join(''))
@@ -31,5 +33,8 @@ export function run(server: Server, session: Session, ...args: readonly string[]
   }
   server.dispatcher.begin()
   server.dispatcher.dispatch(call)
-  return reply.takeBuffer().view().toString('latin1')
+  const written = reply.takeBuffer()
+  const text = written.view().toString('latin1')
+  giveBuffer(written)
+  return text
 }

@@ -65,7 +65,7 @@ export function memorySection(server: Server): string {
     rss_overhead_bytes: processOverhead(figures).bytes,
     mem_fragmentation_ratio: ratio(total.ratio),
     mem_fragmentation_bytes: total.bytes,
-    mem_not_counted_for_evict: 0,
+    mem_not_counted_for_evict: server.vitals.uncountedBytes,
     mem_replication_backlog: 0,
     mem_total_replication_buffers: 0,
     mem_clients_slaves: 0,

@@ -1,4 +1,5 @@
 /* INFO stats: what went through the server since it started, or since CONFIG RESETSTAT. */
+import type { Keyspace } from '../../../keyspace/keyspace.ts'
 import type { Server } from '../../server.ts'
 import { type Fields, fields } from './fields.ts'
 
@@ -39,12 +40,24 @@ function traffic({ stats, vitals, dispatcher }: Server): Fields {
   }
 }
 
+/** About how many percent of the keys with an expiry are past their time, and not taken away yet. */
+function stalePercent({ databases }: Keyspace): number {
+  let expiring = 0
+  let stale = 0
+  for (const db of databases) {
+    if (db.expiring === 0) continue
+    expiring += db.expiring
+    stale += db.expiring * db.staleShare()
+  }
+  return expiring === 0 ? 0 : (stale * 100) / expiring
+}
+
 function keys({ keyspace, eviction, clientMemory }: Server): Fields {
   const { stats } = keyspace
   return {
     expired_subkeys: stats.expiredFields,
     expired_keys: stats.expired,
-    expired_stale_perc: stats.expiredStalePerc.toFixed(2),
+    expired_stale_perc: stalePercent(keyspace).toFixed(2),
     expired_time_cap_reached_count: stats.expireTimeCapReached,
     expire_cycle_cpu_milliseconds: Math.trunc(stats.expireCycleMs),
     evicted_keys: stats.evicted,
