@@ -56,6 +56,12 @@ const EXCEPTIONS: readonly Exception[] = [
     count: 1,
     reason: 'what it moves is a table, which table.ts verifies',
   },
+  {
+    rule: 'verify',
+    file: 'src/structures/table-ahead.ts',
+    count: 1,
+    reason: 'it only reads, and nothing depends on what it finds',
+  },
 ]
 
 /** From the bottom up: folders, and files that stand in src/ itself. Each imports only from those before it.

@@ -1,25 +1,28 @@
 /* Batch: the requests of one read, decoded before the first of them is executed.
  *
- *   record    | first | argc | end | command | hash | hint | member root | member hash |     8 words a request
+ *   record    | first | argc | end | command | hint | … |     8 words a request
  *
- *   first        index of its first argument range in the decoder's tables
- *   end          where the next request begins in the bytes
- *   command      id, or UNKNOWN
- *   hash, hint   of its first key, and what else is known of that
- *   member root  of the table in which its first member is looked up (NONE: of none), and that member's hash
+ *   first     index of its first argument range in the decoder's tables
+ *   end       where the next request begins in the bytes
+ *   command   id, or UNKNOWN
+ *   hint      what is known of its first key
+ *
+ * Beside the records stand the hash of each request's first key, and that of its first member, with the tables that
+ * these are looked up in: `keys` and `members`.
  *
  * Pipelined commands on random keys spend most of their time waiting for memory: the bucket, then the entry, one after
- * the other. Here both are read ahead for all requests of the batch in two tight loops, whose reads the processor
- * overlaps (Valkey 8 prefetches for the same reason). Then the same for the members of large sets, hashes and sorted
- * sets. The hashes are kept for the lookups, so little is done twice. */
+ * the other. Here both are read ahead for all requests of the batch (structures/table-ahead.ts; Valkey 8 prefetches for
+ * the same reason). Then the same for the members of large sets, hashes and sorted sets, and for what commands will
+ * take out of them. The hashes are kept for the lookups, so little is done twice. */
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { knowMemberHash, knowNoMemberHash } from '../keyspace/member-hash.ts'
 import { hashBytes } from '../lib/siphash.ts'
-import { NONE, type Ref } from '../memory/memory.ts'
+import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import type { Decoder } from '../protocol/decoder.ts'
+import { TableAhead } from '../structures/table-ahead.ts'
 import type { Call } from './call.ts'
 import type { CommandTable } from './command-table.ts'
-import type { Command } from './definition.ts'
+import { type Command, Taking } from './definition.ts'
 
 /** Requests to a batch: enough to keep the memory busy, few enough for their lines to stay in the first cache. */
 export const BATCH_MAX = 64
@@ -34,10 +37,7 @@ const FIRST = 0
 const ARGC = 1
 const END = 2
 const COMMAND = 3
-const HASH = 4
-const HINT = 5
-const MEMBER_ROOT = 6
-const MEMBER_HASH = 7
+const HINT = 4
 /** log2 of a record's words. */
 const RECORD_SHIFT = 3
 
@@ -54,13 +54,16 @@ export class Batch {
   count = 0
   isCut = false
   private readonly records = new Int32Array(BATCH_MAX << RECORD_SHIFT)
+  private readonly keys: TableAhead
+  private readonly members: TableAhead
   private hasMembers = false
+  private hasTakers = false
   private readonly table: CommandTable
-  /** Takes what the prefetching reads return, so that they are not optimised away. */
-  sink = 0
 
-  constructor(table: CommandTable) {
+  constructor(table: CommandTable, memory: Memory) {
     this.table = table
+    this.keys = new TableAhead(memory, BATCH_MAX)
+    this.members = new TableAhead(memory, BATCH_MAX)
   }
 
   /** Adds the request that the decoder has just completed; whether there may be another one. */
@@ -72,7 +75,8 @@ export class Batch {
     records[record + END] = decoder.at
     records[record + COMMAND] = UNKNOWN
     records[record + HINT] = Hint.NONE
-    records[record + MEMBER_ROOT] = NONE
+    this.keys.roots[this.count] = NONE
+    this.members.roots[this.count] = NONE
     decoder.first += decoder.argc
     return ++this.count < BATCH_MAX && decoder.first < ARGUMENTS_MAX
   }
@@ -90,12 +94,9 @@ export class Batch {
 
   /** Looks the commands up, hashes their keys and reads ahead what the lookups will want. */
   prefetch(decoder: Decoder, call: Call): void {
-    const { table, memory } = call.keyspace
-    const root = call.db.root
+    const { root } = call.db
     const { bytes, pos, len } = decoder
-    const { records } = this
-    const end = this.count << RECORD_SHIFT
-    let sink = 0
+    const { records, keys, count } = this
     let keyPos = 0
     let keyLen = -1
     let hash = 0
@@ -103,7 +104,9 @@ export class Batch {
     let nameLen = -1
     let command: Command | undefined
     this.hasMembers = false
-    for (let record = 0; record < end; record += 1 << RECORD_SHIFT) {
+    this.hasTakers = false
+    for (let index = 0; index < count; index++) {
+      const record = index << RECORD_SHIFT
       const first = records[record + FIRST]!
       // Most pipelines repeat one command, written in one way.
       if (len[first] !== nameLen || !isSame(bytes, pos[first]!, namePos, nameLen)) {
@@ -122,46 +125,69 @@ export class Batch {
         keyLen = len[key]!
         hash = hashBytes(bytes, keyPos, keyLen)
         records[record + HINT] = Hint.READ_AHEAD
-        sink ^= table.prefetchBucket(root, hash)
+        keys.roots[index] = root
       }
-      records[record + HASH] = hash
+      keys.hashes[index] = hash
       if (command.memberAt > 0) this.hasMembers = true
+      if (command.takes !== Taking.NOTHING) this.hasTakers = true
     }
-    for (let record = 0; record < end; record += 1 << RECORD_SHIFT) {
-      if (records[record + HINT] === Hint.READ_AHEAD) sink ^= table.prefetchEntry(root, records[record + HASH]!)
-    }
-    if (this.hasMembers) sink ^= this.prefetchMembers(decoder, call.keyspace, root)
-    this.sink = sink ^ memory.words.length
+    keys.touchBuckets(count)
+    keys.touchEntries(count)
+    if (this.hasMembers) this.prefetchMembers(decoder, call.keyspace)
+    if (this.hasTakers) this.prefetchTaken(call.keyspace)
   }
 
   /** Hashes the first member of each command and reads ahead what its lookup will want. The entries are there. */
-  private prefetchMembers(decoder: Decoder, keyspace: Keyspace, root: Ref): number {
-    const { table, entries, kinds } = keyspace
+  private prefetchMembers(decoder: Decoder, keyspace: Keyspace): void {
+    const { entries, kinds } = keyspace
     const { bytes, pos, len } = decoder
-    const { records } = this
-    const end = this.count << RECORD_SHIFT
-    let sink = 0
-    let members: Ref = NONE
-    for (let record = 0; record < end; record += 1 << RECORD_SHIFT) {
+    const { records, keys, members, count } = this
+    let root: Ref = NONE
+    for (let index = 0; index < count; index++) {
+      const record = index << RECORD_SHIFT
       const hint = records[record + HINT]!
       if (hint === Hint.NONE) continue
       if (hint === Hint.READ_AHEAD) {
-        const entry = table.likely(root, records[record + HASH]!)
-        members = entry === NONE ? NONE : kinds[entries.type(entry)]!.memberTable(entry)
+        const entry = keys.entries[index]! as Ref
+        root = entry === NONE ? NONE : kinds[entries.type(entry)]!.memberTable(entry)
       }
       const { memberAt } = this.table.all[records[record + COMMAND]!]!
-      if (members === NONE || memberAt === 0 || records[record + ARGC]! <= memberAt) continue
+      if (root === NONE || memberAt === 0 || records[record + ARGC]! <= memberAt) continue
       const member = records[record + FIRST]! + memberAt
-      const hash = hashBytes(bytes, pos[member]!, len[member]!)
-      records[record + MEMBER_ROOT] = members
-      records[record + MEMBER_HASH] = hash
-      sink ^= table.prefetchPlace(members, hash)
+      members.roots[index] = root
+      members.hashes[index] = hashBytes(bytes, pos[member]!, len[member]!)
     }
-    for (let record = 0; record < end; record += 1 << RECORD_SHIFT) {
-      const memberRoot = records[record + MEMBER_ROOT]! as Ref
-      if (memberRoot !== NONE) sink ^= table.prefetchEntry(memberRoot, records[record + MEMBER_HASH]!)
+    members.touchBuckets(count)
+    members.touchEntries(count)
+  }
+
+  /** Has read ahead what runs of commands will take out of one key. */
+  private prefetchTaken(keyspace: Keyspace): void {
+    const { entries, kinds } = keyspace
+    const { keys, count } = this
+    let entry: Ref = NONE
+    for (let index = 0; index < count; ) {
+      const first = index++
+      const hint = this.hintOf(first)
+      if (hint === Hint.NONE) continue
+      if (hint === Hint.READ_AHEAD) entry = keys.entries[first]! as Ref
+      const takes = this.takesOf(first)
+      if (entry === NONE || takes === Taking.NOTHING) continue
+      while (index < count && this.hintOf(index) === Hint.REPEATED && this.takesOf(index) === takes) index++
+      if (index - first === 1) continue
+      kinds[entries.type(entry)]!.takesAhead?.(entry, index - first, takes === Taking.LAST)
     }
-    return sink
+  }
+
+  private hintOf(index: number): number {
+    return this.records[(index << RECORD_SHIFT) + HINT]!
+  }
+
+  /** What a request with a key takes out of it. */
+  private takesOf(index: number): Taking {
+    const record = index << RECORD_SHIFT
+    if (this.records[record + ARGC] !== 2) return Taking.NOTHING
+    return this.table.all[this.records[record + COMMAND]!]!.takes
   }
 
   /** Makes the call the one of request `index`. */
@@ -187,8 +213,8 @@ export class Batch {
     if (command === null || records[record + HINT] === Hint.NONE) return knowNoMemberHash()
     keyspace.hintPos = pos[command.firstKey]!
     keyspace.hintBytes = bytes
-    keyspace.hintHash = records[record + HASH]!
-    if (records[record + MEMBER_ROOT] === NONE) knowNoMemberHash()
-    else knowMemberHash(bytes, pos[command.memberAt]!, records[record + MEMBER_HASH]!)
+    keyspace.hintHash = this.keys.hashes[index]!
+    if (this.members.roots[index] === NONE) knowNoMemberHash()
+    else knowMemberHash(bytes, pos[command.memberAt]!, this.members.hashes[index]!)
   }
 }

@@ -140,6 +140,8 @@ export interface CommandDefinition {
   readonly tips?: readonly Tip[]
   /** The argument that names the first member or field which is looked up, for reading ahead. */
   readonly memberAt?: number
+  /** It takes an element of its own choice out of the key's value, for reading ahead. */
+  readonly takes?: Taking
   /** For the few whose arity cannot be told from their arguments. */
   readonly arity?: number
   /** For the few whose keys cannot be told from their arguments. */
@@ -149,6 +151,10 @@ export interface CommandDefinition {
   /** The flags of one call, for the few where they depend on what is called: EXEC's on what was queued. */
   readonly flagsOf?: FlagsOf
 }
+
+/** What a command without further arguments takes out of a collection. */
+export const Taking = { NOTHING: 0, FIRST: 1, LAST: 2, ANY: 3 } as const
+export type Taking = (typeof Taking)[keyof typeof Taking]
 
 export type CommandGroup = { readonly [name: string]: CommandDefinition }
 
@@ -196,6 +202,7 @@ export class Command {
   private readonly flagsOf: FlagsOf | null
   /** 0 if it names none. */
   readonly memberAt: number
+  readonly takes: Taking
   /** Empty for a plain command. */
   readonly subcommands: readonly Command[]
   readonly parent: Command | null
@@ -226,6 +233,7 @@ export class Command {
     this.keysOf = definition.keysOf ?? null
     this.flagsOf = definition.flagsOf ?? null
     this.memberAt = definition.memberAt ?? 0
+    this.takes = definition.takes ?? Taking.NOTHING
     this.parent = parent
     this.group = group
     this.definition = definition

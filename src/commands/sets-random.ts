@@ -10,7 +10,7 @@ import { randomBelow } from '../lib/random.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
 import { COUNT_OUT_OF_RANGE, NOT_INTEGER, NOT_POSITIVE, SYNTAX } from '../protocol/errors.ts'
 import { type Call, REFUSED } from './call.ts'
-import { type CommandGroup, Flag, group, integer, key, optional } from './definition.ts'
+import { type CommandGroup, Flag, group, integer, key, optional, Taking } from './definition.ts'
 import { replyMember, replyMembers } from './sets.ts'
 
 /** From one in so many members on, they are chosen by walking past all: a draw costs about as much as so many steps. */
@@ -210,6 +210,7 @@ export const setRandomCommands = group('set', {
     args: [key('RW access delete'), optional(integer('count', { since: '3.2.0' }))],
     history: [['3.2.0', 'The count.']],
     tips: ['nondeterministic_output'],
+    takes: Taking.ANY,
     run: spop,
   },
   SRANDMEMBER: {

@@ -31,6 +31,7 @@ import {
   optional,
   since,
   string,
+  Taking,
   token,
 } from './definition.ts'
 import { type Popper, popSeveral } from './popping.ts'
@@ -240,6 +241,7 @@ function popMembers(call: Call, index: number, entry: Ref, max: boolean, count: 
   const { zsets } = keyspace
   const { walk } = zsets
   const size = zsets.size(entry)
+  if (count === 1 && size > 1) return popOne(call, index, entry, max, nested)
   walk.start(entry, max ? size - 1 : 0, max)
   for (let left = count; left > 0; left--) {
     walk.next()
@@ -252,6 +254,18 @@ function popMembers(call: Call, index: number, entry: Ref, max: boolean, count: 
   keyspace.dirty += count - 1
   call.changed(index, max ? Event.ZPOPMAX : Event.ZPOPMIN)
   if (count === size) call.tell(index, Event.DEL)
+}
+
+/** As `popMembers`, for one of several: most calls are for one. */
+function popOne(call: Call, index: number, entry: Ref, max: boolean, nested: boolean): void {
+  const { reply } = call
+  const { zsets } = call.keyspace
+  zsets.pickEnd(entry, max)
+  if (nested) reply.array(2)
+  reply.bulk(zsets.bytes, zsets.pos, zsets.len)
+  reply.double(zsets.score)
+  zsets.removePickedEnd(entry, max)
+  call.changed(index, max ? Event.ZPOPMAX : Event.ZPOPMIN)
 }
 
 export const zsetPopper: Popper = {
@@ -336,6 +350,7 @@ export const zsetCommands = group('sorted-set', {
     complexity: 'O(log(N)*M), N members, M of them popped',
     flags: Flag.WRITE | Flag.FAST,
     args: [key('RW access delete'), optional(integer('count'))],
+    takes: Taking.LAST,
     run: zpopmax,
   },
   ZPOPMIN: {
@@ -344,6 +359,7 @@ export const zsetCommands = group('sorted-set', {
     complexity: 'O(log(N)*M), N members, M of them popped',
     flags: Flag.WRITE | Flag.FAST,
     args: [key('RW access delete'), optional(integer('count'))],
+    takes: Taking.FIRST,
     run: zpopmin,
   },
   ZRANK: {

@@ -23,6 +23,8 @@ export interface Kind {
   digest(entry: Ref, into: Digest): void
   /** The root of the table of the value's members or fields; NONE if it has none. */
   memberTable(entry: Ref): Ref
+  /** So many elements are about to be taken out, the first ones, the last, or any: reads ahead what that will want. */
+  takesAhead?(entry: Ref, count: number, last: boolean): void
   /** Moves what must be moved of the value (Memory.move), from a cursor on, 0 at first; returns the next cursor, or
    *  COMPACTED (value-compaction.ts). A kind without it stays where it is. Allocates. */
   compact?(entry: Ref, cursor: number): number

@@ -16,6 +16,7 @@ import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
 import { INTSET_COUNT_MAX, Intsets } from '../structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
+import { drawAhead } from '../structures/table-ahead.ts'
 import { type Entries, EntryFlag, SetEncoding, Type } from './entry.ts'
 import type { Kind } from './kinds.ts'
 import { hashMember } from './member-hash.ts'
@@ -37,6 +38,8 @@ export class Sets {
   len = 0
   /** Slot, offset or ref of that member. */
   private picked = 0
+  /** Takes what was read ahead, so that reading it is not optimised away. */
+  sink = 0
   private readonly entries: Entries
   private readonly memory: Memory
   private readonly intsets: Intsets
@@ -250,6 +253,12 @@ export class Sets {
     return this.picked
   }
 
+  /** So many members are about to be picked and removed: reads ahead what that will want. */
+  takesAhead(entry: Ref, count: number): void {
+    const root = this.tableOf(entry)
+    if (root !== NONE && this.table.count(root) > count) this.sink ^= drawAhead(this.table, root, count)
+  }
+
   /** Removes the member that `pick` has just chosen. */
   removePicked(entry: Ref): void {
     const encoding = this.entries.encoding(entry)
@@ -402,6 +411,7 @@ export function setKind(sets: Sets, entries: Entries): Kind {
     copyValue: (source, target) => sets.copyValue(source, target),
     length: (entry) => sets.size(entry),
     memberTable: (entry) => sets.tableOf(entry),
+    takesAhead: (entry, count) => sets.takesAhead(entry, count),
     digest: (entry, into) => {
       for (walk.begin(entry); walk.next(); ) {
         walk.locate()

@@ -22,6 +22,7 @@ export function zsetKind(zsets: Zsets, entries: Entries): Kind {
     copyValue: (source, target) => zsets.copyValue(source, target),
     length: (entry) => zsets.size(entry),
     memberTable: (entry) => zsets.memberTable(entry),
+    takesAhead: (entry, count, last) => zsets.takesAhead(entry, count, last),
     digest: (entry, into) => {
       for (walk.begin(entry); walk.next(); ) {
         walk.locate()

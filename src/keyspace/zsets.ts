@@ -19,8 +19,9 @@ import { hashBytes } from '../lib/siphash.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
-import { SortedIndex } from '../structures/sorted-index.ts'
+import { IndexCursor, SortedIndex } from '../structures/sorted-index.ts'
 import { Table } from '../structures/table.ts'
+import { TableAhead } from '../structures/table-ahead.ts'
 import { createMember, scoreOf, setScore } from '../structures/zset-member.ts'
 import { type Entries, EntryFlag, Type, ZsetEncoding } from './entry.ts'
 import { hashMember } from './member-hash.ts'
@@ -36,6 +37,7 @@ export type ZaddOutcome = (typeof ZaddOutcome)[keyof typeof ZaddOutcome]
 /** Whole numbers up to here are integers in a listpack. */
 const WHOLE_MAX = 2 ** 62
 const ROOT_SIZE = 8
+const AHEAD_MAX = 64
 
 export class Zsets {
   /** zset-max-listpack-entries, zset-max-listpack-value. */
@@ -61,6 +63,10 @@ export class Zsets {
   readonly walk: ZsetWalk
   private readonly inner: ZsetWalk
   private readonly text = new Uint8Array(DOUBLE_LEN_MAX)
+  private readonly cursor: IndexCursor
+  /** Members that will probably be taken from an end, and where in there the next one is. */
+  private readonly ahead: TableAhead
+  private aheadNext = 0
 
   constructor(entries: Entries, doom: Doom) {
     this.entries = entries
@@ -71,6 +77,8 @@ export class Zsets {
     this.doom = doom
     this.walk = new ZsetWalk(entries)
     this.inner = new ZsetWalk(entries)
+    this.cursor = new IndexCursor(entries.memory)
+    this.ahead = new TableAhead(entries.memory, AHEAD_MAX)
     this.bytes = this.text
   }
 
@@ -291,6 +299,71 @@ export class Zsets {
     this.len = listpacks.len
     this.score = scoreAt(listpacks, root, scoreOff)
     return off
+  }
+
+  // The ends.
+
+  /** Finds the first member, or the last, of a sorted set that is not empty: `bytes`, `pos`, `len`, and `score`. */
+  pickEnd(entry: Ref, last: boolean): void {
+    const { memory, listpacks, cursor } = this
+    if (this.isTable(entry)) {
+      this.index.seekEnd(this.indexOf(entry), last, cursor)
+      const { member } = cursor
+      this.found = member
+      this.bytes = memory.bytesOf(member)
+      this.pos = keyPosOf(memory, member)
+      this.len = keyLenOf(memory, member)
+      this.score = cursor.score
+      return
+    }
+    const root = this.root(entry)
+    const off = last ? listpacks.prev(root, listpacks.last(root)) : listpacks.first(root)
+    this.score = scoreAt(listpacks, root, listpacks.next(root, off))
+    listpacks.locate(root, off)
+    this.found = off
+    this.bytes = listpacks.bytes
+    this.pos = listpacks.pos
+    this.len = listpacks.len
+  }
+
+  /** Removes the member that `pickEnd` has just found. */
+  removePickedEnd(entry: Ref, last: boolean): void {
+    if (!this.isTable(entry)) {
+      return this.entries.setValue(entry, this.listpacks.deleteFrom(this.root(entry), this.found, 2))
+    }
+    const { table, ahead } = this
+    const root = this.tableOf(entry)
+    const member = this.found as Ref
+    // A hash worked out ahead may be another one's that lay here: then it does not lead to this ref.
+    const isAhead = ahead.entries[this.aheadNext] === member
+    if (!isAhead || !table.seek(root, member, ahead.hashes[this.aheadNext]!)) {
+      table.seek(root, member, table.hashOf(member))
+    }
+    if (isAhead) this.aheadNext = (this.aheadNext + 1) % AHEAD_MAX
+    this.index.removeEnd(this.indexOf(entry), last)
+    table.removeFound(root)
+    this.memory.free(member)
+  }
+
+  /** So many members are about to be taken from an end: reads ahead what that will want. */
+  takesAhead(entry: Ref, count: number, last: boolean): void {
+    if (!this.isTable(entry)) return
+    const { index, ahead, table, cursor } = this
+    const root = this.tableOf(entry)
+    const most = Math.min(count, AHEAD_MAX, table.count(root))
+    index.seekEnd(this.indexOf(entry), last, cursor)
+    for (let slot = 0; slot < most; slot++) {
+      ahead.entries[slot] = cursor.member
+      if (last) cursor.prev()
+      else cursor.next()
+    }
+    ahead.readEntries(most)
+    for (let slot = 0; slot < most; slot++) {
+      ahead.roots[slot] = root
+      ahead.hashes[slot] = table.hashOf(ahead.entries[slot]! as Ref)
+    }
+    ahead.touchBuckets(most)
+    this.aheadNext = 0
   }
 
   // Ranges.

@@ -58,6 +58,47 @@ export class Random {
 
 const shared = new Random()
 
+/** Words of the process's own generator, some of them drawn before they are wanted: all that are drawn ahead are taken
+ *  in their order, so that they are as random as any, whatever has become of what they were drawn for. */
+export class DrawnWords {
+  private readonly words: Int32Array
+  private taken = 0
+  private count = 0
+
+  constructor(size: number) {
+    this.words = new Int32Array(size)
+  }
+
+  /** How many more can be drawn ahead. */
+  get room(): number {
+    return this.words.length - this.count
+  }
+
+  /** Draws a word and keeps it; there must be room. */
+  ahead(): number {
+    const word = shared.next()
+    this.words[this.count++] = word
+    return word
+  }
+
+  /** Leaves what has been drawn ahead and not taken. */
+  forget(): void {
+    this.taken = 0
+    this.count = 0
+  }
+
+  /** The next word. */
+  take(): number {
+    if (this.taken === this.count) return shared.next()
+    const word = this.words[this.taken++]!
+    if (this.taken === this.count) {
+      this.taken = 0
+      this.count = 0
+    }
+    return word
+  }
+}
+
 /** As Random.below, from the process's own generator. */
 export function randomBelow(count: number): number {
   return shared.below(count)

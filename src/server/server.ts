@@ -216,7 +216,7 @@ export class Server {
       decoder: new Decoder(),
       reply,
       call,
-      batch: new Batch(this.table),
+      batch: new Batch(this.table, this.keyspace.memory),
       end: 0,
     }
     this.listener = new Listener(

@@ -365,6 +365,20 @@ export class SortedIndex {
     cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
   }
 
+  /** Places the cursor on the first member, or on the last; the index must not be empty. */
+  seekEnd(root: Ref, last: boolean, cursor: IndexCursor): void {
+    const leaf = this.memory.word(root, last ? LAST : FIRST) as Ref
+    cursor.place(leaf, last ? this.memory.word(leaf, COUNT) - 1 : 0)
+  }
+
+  /** Takes out the first member, or the last; it stays the caller's. */
+  removeEnd(root: Ref, last: boolean): void {
+    const { tree } = this
+    tree.descendToEnd(root, last)
+    if (last) tree.slots[0]!--
+    tree.close(root, 1, 1)
+  }
+
   /** Takes out up to `count` members from `rank` on, as many as are in one leaf, and lists them in `found`; they stay
    *  the caller's. Returns how many. To be called until all are gone. */
   removeRange(root: Ref, rank: number, count: number): number {

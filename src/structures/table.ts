@@ -27,7 +27,7 @@
  * or allocates entries. Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
-import { randomWord } from '../lib/random.ts'
+import { DrawnWords } from '../lib/random.ts'
 import { hashWords } from '../lib/siphash.ts'
 import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
 import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
@@ -43,7 +43,7 @@ const OVERFLOWS = 6
 const ROOT_SIZE = 7 * 4
 
 // Words of a segment's header, besides COUNT.
-const CROWDED = 1
+export const CROWDED = 1
 
 // Words of a bucket.
 export const LINE_WORDS = 16
@@ -51,7 +51,7 @@ export const LINE_SHIFT = 4
 const LINE_SIZE = LINE_WORDS * 4
 export const NEXT = 3
 export const SLOT_0 = 4
-const SLOTS = 12
+export const SLOTS = 12
 
 const SEGMENT_BITS = 6
 const SEGMENT_BUCKETS = 1 << SEGMENT_BITS
@@ -62,14 +62,17 @@ const LOAD_MAX = 10
 /** Entries to a segment, at most, in a table made in advance: few segments then come to split. */
 const RESERVED_MAX = 600
 /** Entries to a bucket below which two segments join, or a small one is halved. */
-const LOAD_MIN = 2
+const LOAD_MIN = 4
 /** Chains are longer than this with probability 1e-8 at LOAD_MAX; `random` would meet their ends less often. A power of
  *  two. */
-const CHAIN_MAX = 32
+export const CHAIN_MAX = 32
+const DRAWN_MAX = 2048
 
 const HASH_SPAN = 2 ** 32
 const ONES = 0x01010101
 const HIGHS = 0x80808080 | 0
+/** Times this, bits 0, 8, 16 and 24 come to lie in bits 28 to 31. */
+const GATHERING = 0x10204080
 
 /** A scan position past the last bucket. */
 export const SCAN_END = HASH_SPAN
@@ -87,6 +90,8 @@ export interface TableWatcher {
 export class Table {
   readonly memory: Memory
   watcher: TableWatcher | null = null
+  /** What `random` draws with; readers ahead (table-ahead.ts) have some drawn before. */
+  readonly drawn = new DrawnWords(DRAWN_MAX)
   /** Entries met by `scan` and `dismantle`: valid until the next call of either. */
   found = new Int32Array(64)
   foundCount = 0
@@ -102,6 +107,8 @@ export class Table {
   private overflowChange = 0
   /** The refs of a segment being split, joined or rebuilt. Grows to the largest segment seen. */
   private moving = new Int32Array(1024)
+  /** Takes what was read ahead, so that reading it is not optimised away. */
+  sink = 0
 
   constructor(memory: Memory) {
     this.memory = memory
@@ -206,24 +213,17 @@ export class Table {
     const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
     let words = chunks[segment >>> CHUNK_SHIFT]!
     let bucket = ((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)
-    const pattern = Math.imul(hash & 0xff, ONES)
     for (;;) {
-      for (let group = 0; group < 3; group++) {
-        // The classic zero-byte test: a set high bit marks a byte equal to the fingerprint (or, rarely, its neighbour).
-        const diff = words[bucket + group]! ^ pattern
-        let hits = (diff - ONES) & ~diff & HIGHS
-        while (hits !== 0) {
-          const slot = SLOT_0 + (group << 2) + ((31 - Math.clz32(hits & -hits)) >>> 3)
-          const entry = words[bucket + slot]! as Ref
-          if (entry !== NONE && this.hasKey(entry, bytes, pos, len)) {
-            this.foundWords = words
-            this.foundBucket = bucket
-            this.foundSlot = slot
-            this.foundHash = hash
-            this.foundRoot = root
-            return entry
-          }
-          hits &= hits - 1
+      for (let hits = hitsOf(words, bucket, hash & 0xff); hits !== 0; hits &= hits - 1) {
+        const slot = SLOT_0 + 31 - Math.clz32(hits & -hits)
+        const entry = words[bucket + slot]! as Ref
+        if (entry !== NONE && this.hasKey(entry, bytes, pos, len)) {
+          this.foundWords = words
+          this.foundBucket = bucket
+          this.foundSlot = slot
+          this.foundHash = hash
+          this.foundRoot = root
+          return entry
         }
       }
       const next = words[bucket + NEXT]!
@@ -233,63 +233,31 @@ export class Table {
     }
   }
 
-  /** Reads the line of the bucket that `hash` names, so that it is in the cache when it is wanted; what is returned
-   *  means nothing. Called for several hashes in a row, the reads overlap, where those of finds wait for each other. */
-  prefetchBucket(root: Ref, hash: number): number {
-    const chunks = this.memory.words
-    const rootWords = chunks[root >>> CHUNK_SHIFT]!
-    const rootPos = (root & CHUNK_MASK) << 2
-    const directory = rootWords[rootPos + DIRECTORY]!
-    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
-    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
-    const segment = directoryWords[pair]!
-    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
-    return chunks[segment >>> CHUNK_SHIFT]![((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)]!
-  }
-
-  /** As `prefetchBucket`, for an insert, which changes the count of the bucket's segment too. Takes 5 % off a load of
-   *  5M keys. */
-  prefetchPlace(root: Ref, hash: number): number {
-    const chunks = this.memory.words
-    const rootWords = chunks[root >>> CHUNK_SHIFT]!
-    const rootPos = (root & CHUNK_MASK) << 2
-    const directory = rootWords[rootPos + DIRECTORY]!
-    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
-    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
-    const segment = directoryWords[pair]!
-    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
-    const words = chunks[segment >>> CHUNK_SHIFT]!
-    const start = (segment & CHUNK_MASK) << 2
-    return words[start + COUNT]! ^ words[start + (line << LINE_SHIFT)]!
-  }
-
-  /** As `prefetchBucket`, for the first line of the entry that `hash` probably names; the bucket should be there. */
-  prefetchEntry(root: Ref, hash: number): number {
-    const entry = this.likely(root, hash)
-    return entry === NONE ? 0 : this.memory.words[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
-  }
-
-  /** The entry that `hash` probably names: one of few that have part of it in common. NONE if there is none such. */
-  likely(root: Ref, hash: number): Ref {
-    const chunks = this.memory.words
-    const rootWords = chunks[root >>> CHUNK_SHIFT]!
-    const rootPos = (root & CHUNK_MASK) << 2
-    const directory = rootWords[rootPos + DIRECTORY]!
-    const pair = ((directory & CHUNK_MASK) << 2) + (((hash >>> 1) >>> (31 - rootWords[rootPos + DEPTH]!)) << 1)
-    const directoryWords = chunks[directory >>> CHUNK_SHIFT]!
-    const segment = directoryWords[pair]!
-    const line = ((hash << directoryWords[pair + 1]!) >>> (32 - rootWords[rootPos + BITS]!)) + 1
-    const words = chunks[segment >>> CHUNK_SHIFT]!
-    const bucket = ((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)
-    const pattern = Math.imul(hash & 0xff, ONES)
-    for (let group = 0; group < 3; group++) {
-      const diff = words[bucket + group]! ^ pattern
-      const hits = (diff - ONES) & ~diff & HIGHS
-      if (hits === 0) continue
-      const slot = SLOT_0 + (group << 2) + ((31 - Math.clz32(hits & -hits)) >>> 3)
-      return words[bucket + slot]! as Ref
+  /** Finds an entry that is known to be in the table by its ref: nothing but its bucket is looked at. False if `hash`
+   *  is not that of its key. */
+  seek(root: Ref, entry: Ref, hash: number): boolean {
+    const memory = this.memory
+    const pair = this.pairOf(root, hash)
+    const directory = memory.word(root, DIRECTORY) as Ref
+    let block = memory.word(directory, pair) as Ref
+    let bucket = (((hash << memory.word(directory, pair + 1)) >>> (32 - memory.word(root, BITS))) + 1) << LINE_SHIFT
+    while (block !== NONE) {
+      const words = memory.wordsOf(block)
+      const at = ((block & CHUNK_MASK) << 2) + bucket
+      for (let hits = hitsOf(words, at, hash & 0xff); hits !== 0; hits &= hits - 1) {
+        const slot = SLOT_0 + 31 - Math.clz32(hits & -hits)
+        if (words[at + slot] !== entry) continue
+        this.foundWords = words
+        this.foundBucket = at
+        this.foundSlot = slot
+        this.foundHash = hash
+        this.foundRoot = root
+        return true
+      }
+      block = words[at + NEXT]! as Ref
+      bucket = 0
     }
-    return NONE
+    return false
   }
 
   private hasKey(entry: Ref, bytes: Uint8Array, pos: number, len: number): boolean {
@@ -429,16 +397,17 @@ export class Table {
    *  means it. */
   random(root: Ref): Ref {
     const memory = this.memory
+    const { drawn } = this
     DEV: assert(this.count(root) > 0, 'random of an empty table')
     const directory = memory.word(root, DIRECTORY) as Ref
     const depthMax = memory.word(root, DEPTH)
     const bits = memory.word(root, BITS)
     // A bucket is met in proportion to its width in the hash order: shallow, wide ones are refused as much more often.
     for (;;) {
-      const hash = randomWord()
+      const hash = drawn.take()
       const pair = ((hash >>> 1) >>> (31 - depthMax)) << 1
       const depth = memory.word(directory, pair + 1)
-      let slot = randomWord() & ((CHAIN_MAX << (depthMax - depth)) - 1)
+      let slot = drawn.take() & ((CHAIN_MAX << (depthMax - depth)) - 1)
       if (slot >= CHAIN_MAX) continue
       let block = memory.word(directory, pair) as Ref
       const line = (hash << depth) >>> (32 - bits)
@@ -526,6 +495,19 @@ export class Table {
     else if (depth < DEPTH_MAX) this.split(root, segment, pair, depth)
   }
 
+  /** Reads all that have been gathered, whose hashes are wanted next: these reads overlap, those between hashes do not.
+   *  A split takes half the time. */
+  private touchMoving(count: number): void {
+    const chunks = this.memory.words
+    const { moving } = this
+    let sink = 0
+    for (let index = 0; index < count; index++) {
+      const entry = moving[index]!
+      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
+    }
+    this.sink = sink
+  }
+
   /** Moves the only segment's entries into one with 2^bits buckets. */
   private rebuild(root: Ref, segment: Ref, bits: number): void {
     const memory = this.memory
@@ -535,6 +517,7 @@ export class Table {
     memory.setWord(root, BITS, bits)
     memory.setWord(memory.word(root, DIRECTORY) as Ref, 0, target)
     memory.setWord(target, COUNT, count)
+    this.touchMoving(count)
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
       this.place(target, bits, 0, entry, this.hashOf(entry))
@@ -552,6 +535,7 @@ export class Table {
     const upper = this.newSegment(SEGMENT_BITS)
     const deeper = depth + 1
     let upperCount = 0
+    this.touchMoving(count)
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
       const hash = this.hashOf(entry)
@@ -646,6 +630,7 @@ export class Table {
     if (memory.word(lower, COUNT) + memory.word(upper, COUNT) > LOAD_MIN << SEGMENT_BITS) return
     const lowerCount = this.gather(lower, SEGMENT_BITS, 0)
     const count = this.gather(upper, SEGMENT_BITS, lowerCount)
+    this.touchMoving(count)
     memory.free(upper)
     memory.bytesOf(lower).fill(0, posOf(lower), posOf(lower) + (SEGMENT_BUCKETS + 1) * LINE_SIZE)
     for (let index = 0; index < count; index++) {
@@ -784,6 +769,22 @@ export class Table {
     assert(total === this.memory.word(segment, COUNT), 'a segment knows its count')
     return total
   }
+}
+
+/** The slots of a bucket that have this fingerprint, as bits from 0 on; rarely another one, or one that is empty. */
+export function hitsOf(words: Int32Array, bucket: number, fingerprint: number): number {
+  const pattern = Math.imul(fingerprint, ONES)
+  return (
+    groupHits(words[bucket]! ^ pattern) |
+    (groupHits(words[bucket + 1]! ^ pattern) << 4) |
+    (groupHits(words[bucket + 2]! ^ pattern) << 8)
+  )
+}
+
+/** The classic zero-byte test sets the high bit of each byte that is zero (or, rarely, of its neighbour); a product
+ *  then brings the four together. */
+function groupHits(diff: number): number {
+  return Math.imul(((diff - ONES) & ~diff & HIGHS) >>> 7, GATHERING) >>> 28
 }
 
 function fingerprintAt(words: Int32Array, bucket: number, slot: number): number {

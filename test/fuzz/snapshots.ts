@@ -202,7 +202,7 @@ class Fuzzer {
     this.server = serverOf(silentLog())
     this.keyspace = this.server.keyspace
     if (this.random.below(3) > 0) setLimits(this.keyspace, this.random)
-    this.batch = new Batch(this.server.table)
+    this.batch = new Batch(this.server.table, this.server.keyspace.memory)
     this.call = new Call(this.keyspace, this.sessions[0]!, this.reply)
     this.compactor = new Compactor(this.keyspace)
     this.server.dispatcher.propagateTo(this.teller)

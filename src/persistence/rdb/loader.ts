@@ -8,6 +8,7 @@ import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { type Int64, toNumber } from '../../lib/int64.ts'
 import { hashBytes } from '../../lib/siphash.ts'
 import { NONE, type Ref } from '../../memory/memory.ts'
+import { TableAhead } from '../../structures/table-ahead.ts'
 import { pauseFor } from './delay.ts'
 import { bareKey, Opcode, RDB_MODULE, shownKey, typeIn, typeName, VERSION_WITH_CHECKSUM } from './format.ts'
 import type { FunctionStore } from './functions.ts'
@@ -60,12 +61,10 @@ export class RdbLoader {
   private expiry: Int64 = NO_EXPIRY
   private idleSeconds = -1
   private frequency = -1
-  /** Entries that are in no database yet, and the hashes of their keys. */
+  /** Entries that are in no database yet; the hashes of their keys are with what reads ahead for them. */
   private readonly held = new Int32Array(HELD_MAX)
-  private readonly hashes = new Int32Array(HELD_MAX)
+  private readonly ahead: TableAhead
   private heldCount = 0
-  /** What was read ahead; keeps the reads from being optimised away. */
-  touched = 0
   /** Keys that are in the databases now, those that were past their time, and those that had no elements. */
   loadedCount = 0
   expiredCount = 0
@@ -78,6 +77,7 @@ export class RdbLoader {
     this.formats = formats
     this.reader = reader
     this.options = options
+    this.ahead = new TableAhead(keyspace.memory, HELD_MAX)
     this.db = keyspace.databases[0]!
     this.key = { bytes: this.keyBytes, len: 0 }
   }
@@ -250,19 +250,19 @@ export class RdbLoader {
   /** Keeps an entry until there are enough of them to be added together. */
   private hold(entry: Ref, hash: number): void {
     this.held[this.heldCount] = entry
-    this.hashes[this.heldCount++] = hash
+    this.ahead.hashes[this.heldCount++] = hash
     if (this.heldCount === HELD_MAX) this.addHeld()
   }
 
   /** Adds the entries held to the database. */
   private addHeld(): void {
-    const { held, hashes, db } = this
-    const { table } = this.keyspace
+    const { held, ahead, db } = this
     const count = this.heldCount
     this.heldCount = 0
     // These reads overlap, where those of the lookups would wait for one another.
-    for (let index = 0; index < count; index++) this.touched ^= table.prefetchPlace(db.root, hashes[index]!)
-    for (let index = 0; index < count; index++) this.add(held[index]! as Ref, hashes[index]!)
+    ahead.roots.fill(db.root, 0, count)
+    ahead.touchBuckets(count)
+    for (let index = 0; index < count; index++) this.add(held[index]! as Ref, ahead.hashes[index]!)
   }
 
   private add(entry: Ref, hash: number): void {

@@ -53,7 +53,7 @@ export class Replay {
     this.server = server
     this.reader = reader
     this.validTo = reader.offset
-    this.batch = new Batch(server.table)
+    this.batch = new Batch(server.table, server.keyspace.memory)
     const session = new Session(0)
     session.flags |= SessionFlag.DENY_BLOCKING | SessionFlag.REPLAYS
     session.authenticated = true

@@ -27,7 +27,7 @@ function pipeline(server: Server, requests: readonly (readonly string[])[], betw
   const { dispatcher, keyspace, table } = server
   const bytes = new Uint8Array(Buffer.concat(requests.map((request) => encode(...request))))
   const call = new Call(keyspace, new Session(1), new Reply())
-  const batch = new Batch(table)
+  const batch = new Batch(table, keyspace.memory)
   const decoder = new Decoder()
   while (decoder.at < bytes.length) {
     expect(decoder.decode(bytes, bytes.length)).toBe(COMPLETE)

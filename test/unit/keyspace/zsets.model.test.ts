@@ -89,6 +89,21 @@ class Pair {
     if (this.zsets.size(entry) === 0) this.db.remove(entry)
   }
 
+  /** Takes the first or last member, perhaps one that has been read ahead, or was. */
+  pop(last: boolean, ahead: number): void {
+    const entry = this.found()
+    if (entry === NONE) return
+    const { zsets } = this
+    if (ahead > 0) zsets.takesAhead(entry, ahead, last)
+    zsets.pickEnd(entry, last)
+    const [member, score] = this.sorted.at(last ? -1 : 0)!
+    expect(latin1(zsets.bytes, zsets.pos, zsets.len)).toBe(member)
+    expect(zsets.score).toBe(score)
+    zsets.removePickedEnd(entry, last)
+    this.model.delete(member)
+    if (zsets.size(entry) === 0) this.db.remove(entry)
+  }
+
   /** Puts a copy of the sorted set in its own place. */
   copy(): void {
     const entry = this.found()
@@ -171,6 +186,14 @@ const operation = fc.oneof(
           pair.removeRange(from, count),
     ),
   },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.boolean(), fc.nat(5)).map(
+      ([last, ahead]) =>
+        (pair: Pair) =>
+          pair.pop(last, ahead),
+    ),
+  },
   { weight: 1, arbitrary: fc.constant((pair: Pair) => pair.copy()) },
   { weight: 1, arbitrary: fc.constant((pair: Pair) => pair.compact()) },
 )
@@ -184,6 +207,8 @@ describe('a sorted set', () => {
     const pair = new Pair()
     for (let number = 0; number < 3000; number++) pair.add(`member:${number}`, (number * 7919) % 1000, 0)
     pair.removeRange(100, 1500)
+    pair.verify()
+    for (let count = 0; count < 300; count++) pair.pop(count % 3 === 0, count % 7 === 0 ? 20 : 0)
     pair.verify()
     pair.copy()
     pair.verify()

@@ -76,7 +76,11 @@ class Pair {
       position = next
     }
     expect(met.sort()).toEqual([...this.model.keys()].sort())
-    for (const [key, ref] of this.model) expect(this.find(key)).toBe(ref)
+    for (const [key, ref] of this.model) {
+      expect(this.find(key)).toBe(ref)
+      expect(this.table.seek(this.root, ref, hashOf(key))).toBe(true)
+      expect(this.table.seek(this.root, ref, hashOf(key) ^ 0x55)).toBe(false)
+    }
     let entryBytes = 0
     for (const ref of this.model.values()) entryBytes += this.memory.capacity(ref)
     expect(this.memory.usedBytes).toBe(entryBytes + this.table.bytes(this.root))
