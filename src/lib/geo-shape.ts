@@ -32,8 +32,9 @@ export class GeoShape {
   /** In metres: how far a place in it may be to the north or south, and to the east or west, or in all. */
   private reach = 0
   private reachAside = 0
-  /** A latitude that differs by more is outside. */
+  /** A latitude that differs by more is outside; of a circle, a longitude too. */
   private degreesMax = 0
+  private degreesAsideMax = 0
   /** Whether distances are wanted; else it is enough to know what is inside. */
   private tells = true
   // Of a circle: the cosine of the latitude, and between which values the haversine must be looked at closely.
@@ -79,6 +80,8 @@ export class GeoShape {
     this.reach = isBox ? (height * metres) / 2 : height * metres
     this.reachAside = isBox ? (width * metres) / 2 : width * metres
     this.degreesMax = degreesOf(this.reach / EARTH_RADIUS) * SAFE
+    // (Over a pole all longitudes are near.)
+    this.degreesAsideMax = Math.abs(edge) < 90 ? aside * SAFE : Number.POSITIVE_INFINITY
     const angle = this.reach / EARTH_RADIUS / 2
     const sine = Math.sin(angle)
     this.cosine = Math.cos(radiansOf(latitude))
@@ -96,7 +99,9 @@ export class GeoShape {
       if (distance(longitude, latitude, this.longitude, latitude) > this.reachAside) return -1
       return this.tells ? this.distanceTo(longitude, latitude) : 0
     }
-    const v = Math.sin(radiansOf(longitude - this.longitude) / 2)
+    const aside = Math.abs(longitude - this.longitude)
+    if (aside > this.degreesAsideMax && 360 - aside > this.degreesAsideMax) return -1
+    const v = Math.sin(radiansOf(aside) / 2)
     const u = Math.sin(radiansOf(up) / 2)
     const haversine = u * u + this.cosine * Math.cos(radiansOf(latitude)) * v * v
     if (haversine > this.haversineMax) return -1
