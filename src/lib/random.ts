@@ -104,11 +104,6 @@ export function randomBelow(count: number): number {
   return shared.below(count)
 }
 
-/** As Random.next, from the process's own generator. */
-export function randomWord(): number {
-  return shared.next()
-}
-
 /** As Random.fraction, from the process's own generator. */
 export function random(): number {
   return shared.fraction()
