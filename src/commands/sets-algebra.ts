@@ -55,6 +55,13 @@ function smallestFirst(call: Call, found: Int32Array): Int32Array | null {
   return found.sort((a, b) => sets.size(a as Ref) - sets.size(b as Ref))
 }
 
+/** Begins the walk through the first of the sets, whose members are looked up in the second one first. */
+function beginCommon(call: Call, found: Int32Array): void {
+  const { sets } = call.keyspace
+  const other = found.length > 1 ? sets.tableOf(found[1]! as Ref) : NONE
+  sets.walk.beginProbing(found[0]! as Ref, other)
+}
+
 /** Goes on with the walk through the first of the sets to the next member that all others have; false at the end. */
 function nextCommon(call: Call, found: Int32Array): boolean {
   const { sets } = call.keyspace
@@ -80,13 +87,12 @@ function sinter(call: Call): void {
   if (found === null) return reply.set(0)
   let count = 0
   const mark = reply.begin()
-  for (walk.begin(found[0]! as Ref); nextCommon(call, found) && !reply.overflowed; count++) replyMember(call, walk)
+  for (beginCommon(call, found); nextCommon(call, found) && !reply.overflowed; count++) replyMember(call, walk)
   reply.endSet(mark, count)
 }
 
 function sintercard(call: Call): void {
   const { reply } = call
-  const { walk } = call.keyspace.sets
   const numkeys = call.integer(1)
   if (numkeys === undefined || compareInt64(numkeys, 1) < 0) return reply.error(NUMKEYS_NOT_POSITIVE)
   if (compareInt64(numkeys, call.argc - 2) > 0) return reply.error(TOO_MANY_NUMKEYS)
@@ -103,7 +109,7 @@ function sintercard(call: Call): void {
   const found = smallestFirst(call, given)
   let count = 0
   if (found !== null) {
-    for (walk.begin(found[0]! as Ref); (limit === 0 || count < limit) && nextCommon(call, found); ) count++
+    for (beginCommon(call, found); (limit === 0 || count < limit) && nextCommon(call, found); ) count++
   }
   reply.integer(count)
 }
@@ -120,7 +126,7 @@ function sinterstore(call: Call): void {
   const isTable = entries.encoding(smallest) === SetEncoding.TABLE
   const result = newSet(call, isIntset ? SetEncoding.INTSET : SetEncoding.LISTPACK)
   let onlyIntegers = true
-  for (walk.begin(smallest); nextCommon(call, found); ) {
+  for (beginCommon(call, found); nextCommon(call, found); ) {
     onlyIntegers &&= walk.isInteger || (isTable && parseInt64(walk.bytes, walk.pos, walk.len) !== undefined)
     sets.addWalked(result, walk)
   }

@@ -10,7 +10,12 @@ import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
 import { Intsets } from '../structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
+import { TableAhead } from '../structures/table-ahead.ts'
 import { type Entries, SetEncoding } from './entry.ts'
+
+/** Members of a table that are listed at once, and for how many of them is read ahead. */
+const SCANNED = 32
+const AHEAD_MAX = 64
 
 export class SetWalk {
   /** The member is known as an integer; `locate` makes it bytes. */
@@ -36,6 +41,10 @@ export class SetWalk {
   private member: Ref = NONE
   private isHashed = false
   private hashed = 0
+  /** The table in which members are going to be looked up, or NONE; and what has been read ahead for that. */
+  private probed: Ref = NONE
+  private readonly ahead: TableAhead
+  private aheadCount = -1
 
   constructor(entries: Entries) {
     this.entries = entries
@@ -43,6 +52,7 @@ export class SetWalk {
     this.table = new Table(entries.memory)
     this.listpacks = new Listpacks(entries.memory)
     this.intsets = new Intsets(entries.memory)
+    this.ahead = new TableAhead(entries.memory, AHEAD_MAX)
     this.bytes = this.digits
   }
 
@@ -52,6 +62,35 @@ export class SetWalk {
     this.place = this.encoding === SetEncoding.LISTPACK ? this.listpacks.first(this.root) : 0
     this.index = 0
     this.table.foundCount = 0
+    this.probed = NONE
+    this.aheadCount = -1
+  }
+
+  /** As `begin`, of a walk whose members are going to be looked up in a table: reads ahead for that. */
+  beginProbing(entry: Ref, table: Ref): void {
+    this.begin(entry)
+    this.probed = table
+  }
+
+  /** Whether `isInProbed` can tell of the member at hand whether it is in this table. */
+  canProbe(table: Ref): boolean {
+    return table === this.probed && this.index <= this.aheadCount
+  }
+
+  isInProbed(): boolean {
+    return this.ahead.hasAlike(this.index - 1, this.member)
+  }
+
+  private readAhead(): void {
+    const { ahead, table } = this
+    const count = Math.min(table.foundCount, AHEAD_MAX)
+    for (let index = 0; index < count; index++) ahead.entries[index] = table.found[index]!
+    ahead.readEntries(count)
+    ahead.roots.fill(this.probed, 0, count)
+    for (let index = 0; index < count; index++) ahead.hashes[index] = table.hashOf(table.found[index]! as Ref)
+    ahead.touchBuckets(count)
+    ahead.touchEntries(count)
+    this.aheadCount = count
   }
 
   /** Goes to the next member; false when there is none. */
@@ -65,8 +104,9 @@ export class SetWalk {
     const { table, memory } = this
     while (this.index === table.foundCount) {
       if (this.place === SCAN_END) return false
-      this.place = table.scan(this.root, this.place)
+      this.place = table.scanSome(this.root, this.place, SCANNED)
       this.index = 0
+      if (this.probed !== NONE) this.readAhead()
     }
     const member = table.found[this.index++]! as Ref
     this.member = member

@@ -186,6 +186,7 @@ export class Sets {
   hasWalked(entry: Ref, walk: SetWalk): boolean {
     const encoding = this.entries.encoding(entry)
     if (encoding === SetEncoding.INTSET && walk.isInteger) return this.intsets.has(this.root(entry), walk.integer)
+    if (encoding === SetEncoding.TABLE && walk.canProbe(this.root(entry))) return walk.isInProbed()
     walk.locate()
     if (encoding !== SetEncoding.TABLE) return this.has(entry, walk.bytes, walk.pos, walk.len)
     return this.table.find(this.root(entry), walk.bytes, walk.pos, walk.len, walk.hash) !== NONE

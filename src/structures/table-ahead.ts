@@ -13,6 +13,7 @@
  * Lookups by likelihood need no branch: the tests of a bucket's three groups of fingerprints make one number of twelve
  * bits, and where none matches, the word before the first ref is taken, which is the link to the overflow bucket. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { keyLenOf, keyPosOf } from './entry-head.ts'
 import {
   BITS,
   CHAIN_MAX,
@@ -101,6 +102,23 @@ export class TableAhead {
     this.sink ^= sink
   }
 
+  /** Whether the table of an index has an entry with the same key as `entry`, whose hash is filled in. The bucket must
+   *  have been touched. */
+  hasAlike(index: number, entry: Ref): boolean {
+    const chunks = this.memory.words
+    const fingerprint = this.hashes[index]! & 0xff
+    for (let ref = this.buckets[index]!; ref !== NONE; ) {
+      const words = chunks[ref >>> CHUNK_SHIFT]!
+      const bucket = (ref & CHUNK_MASK) << REF_WORDS_SHIFT
+      for (let hits = hitsOf(words, bucket, fingerprint); hits !== 0; hits &= hits - 1) {
+        const other = words[bucket + SLOT_0 + 31 - Math.clz32(hits & -hits)]! as Ref
+        if (other !== NONE && haveSameKey(this.memory, entry, other)) return true
+      }
+      ref = words[bucket + NEXT]!
+    }
+    return false
+  }
+
   /** Reads the first word of each of `entries`, which have been filled in. */
   readEntries(count: number): void {
     const { entries } = this
@@ -112,6 +130,21 @@ export class TableAhead {
     }
     this.sink ^= sink
   }
+}
+
+/** Whether two entries have the same key. Keys begin, and their blocks end, with a word: they are compared by words. */
+function haveSameKey(memory: Memory, a: Ref, b: Ref): boolean {
+  const len = keyLenOf(memory, a)
+  if (keyLenOf(memory, b) !== len) return false
+  const aWords = memory.wordsOf(a)
+  const bWords = memory.wordsOf(b)
+  const aStart = keyPosOf(memory, a) >>> 2
+  const bStart = keyPosOf(memory, b) >>> 2
+  const count = len >>> 2
+  for (let word = 0; word < count; word++) if (aWords[aStart + word] !== bWords[bStart + word]) return false
+  const rest = (len & 3) << 3
+  if (rest === 0) return true
+  return ((aWords[aStart + count]! ^ bWords[bStart + count]!) & ((1 << rest) - 1)) === 0
 }
 
 const CANDIDATES_MAX = 64

@@ -26,7 +26,7 @@
  * A lookup touches the directory, one bucket, one entry. 8 to 13 bytes an entry while growing. The table never frees
  * or allocates entries. Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
 import { assert } from '../lib/assert.ts'
-import { equalBytes } from '../lib/bytes.ts'
+import { equalBytes, zeroBytes } from '../lib/bytes.ts'
 import { DrawnWords } from '../lib/random.ts'
 import { hashWords } from '../lib/siphash.ts'
 import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
@@ -63,16 +63,11 @@ const LOAD_MAX = 10
 const RESERVED_MAX = 600
 /** Entries to a bucket below which two segments join, or a small one is halved. */
 const LOAD_MIN = 4
-/** Chains are longer than this with probability 1e-8 at LOAD_MAX; `random` would meet their ends less often. A power of
- *  two. */
+/** Chains are longer with probability 1e-8 at LOAD_MAX; `random` would meet their ends less often. A power of two. */
 export const CHAIN_MAX = 32
 const DRAWN_MAX = 2048
 
 const HASH_SPAN = 2 ** 32
-const ONES = 0x01010101
-const HIGHS = 0x80808080 | 0
-/** Times this, bits 0, 8, 16 and 24 come to lie in bits 28 to 31. */
-const GATHERING = 0x10204080
 
 /** A scan position past the last bucket. */
 export const SCAN_END = HASH_SPAN
@@ -356,6 +351,18 @@ export class Table {
   /** Lists one bucket's entries in `found` and returns the next position, SCAN_END after the last.
    *  Positions are hashes (0 … 2^32-1): a position names the same place however the table grows or shrinks. */
   scan(root: Ref, position: number): number {
+    this.foundCount = 0
+    return this.listBucket(root, position)
+  }
+
+  /** As `scan`, of as many buckets as hold so many entries. */
+  scanSome(root: Ref, position: number, wanted: number): number {
+    this.foundCount = 0
+    while (this.foundCount < wanted && position !== SCAN_END) position = this.listBucket(root, position)
+    return position
+  }
+
+  private listBucket(root: Ref, position: number): number {
     const memory = this.memory
     const hash = position | 0
     const pair = this.pairOf(root, hash)
@@ -363,7 +370,6 @@ export class Table {
     const depth = memory.word(directory, pair + 1)
     const bits = memory.word(root, BITS)
     const line = ((hash << depth) >>> (32 - bits)) + 1
-    this.foundCount = 0
     this.listChain(memory.word(directory, pair) as Ref, line << LINE_SHIFT)
     const width = 2 ** (32 - depth - bits)
     this.foundFrom = Math.floor(position / width) * width
@@ -773,18 +779,12 @@ export class Table {
 
 /** The slots of a bucket that have this fingerprint, as bits from 0 on; rarely another one, or one that is empty. */
 export function hitsOf(words: Int32Array, bucket: number, fingerprint: number): number {
-  const pattern = Math.imul(fingerprint, ONES)
+  const pattern = Math.imul(fingerprint, 0x01010101)
   return (
-    groupHits(words[bucket]! ^ pattern) |
-    (groupHits(words[bucket + 1]! ^ pattern) << 4) |
-    (groupHits(words[bucket + 2]! ^ pattern) << 8)
+    zeroBytes(words[bucket]! ^ pattern) |
+    (zeroBytes(words[bucket + 1]! ^ pattern) << 4) |
+    (zeroBytes(words[bucket + 2]! ^ pattern) << 8)
   )
-}
-
-/** The classic zero-byte test sets the high bit of each byte that is zero (or, rarely, of its neighbour); a product
- *  then brings the four together. */
-function groupHits(diff: number): number {
-  return Math.imul(((diff - ONES) & ~diff & HIGHS) >>> 7, GATHERING) >>> 28
 }
 
 function fingerprintAt(words: Int32Array, bucket: number, slot: number): number {
