@@ -3,6 +3,7 @@
  * SAVE and a shutdown write the file in one go, and nobody is served meanwhile; background-save.ts does it while the
  * server goes on. The log says what Redis's says, since operators and their tools look for it. */
 import { STRING_LEN_MAX } from '../keyspace/strings.ts'
+import { LARGE } from '../persistence/frozen.ts'
 import { type FileFailure, FileSource, isSystemError, type Replacement, replaceFile } from '../persistence/rdb/files.ts'
 import type { FunctionStore } from '../persistence/rdb/functions.ts'
 import { Hint, type ImageOptions, RdbImage } from '../persistence/rdb/image.ts'
@@ -141,9 +142,11 @@ export class Persistence {
     while (saver.step());
   }
 
-  private writerTo(sink: Sink): RdbWriter {
+  /** What takes long to compress is not, if it is longer than `compressedMax`. */
+  private writerTo(sink: Sink, compressedMax = Number.POSITIVE_INFINITY): RdbWriter {
     const { config } = this.server
-    return new RdbWriter(sink, { checksum: config.bool('rdbchecksum'), compression: config.bool('rdbcompression') })
+    const [checksum, compression] = [config.bool('rdbchecksum'), config.bool('rdbcompression')]
+    return new RdbWriter(sink, { checksum, compression, compressedMax })
   }
 
   private imageOptions(facts: Facts = { 'aof-base': 0 }): ImageOptions {
@@ -166,7 +169,7 @@ export class Persistence {
 
   /** What a snapshot is to be shown to, for it to become an RDB file; `facts` are said at its beginning. */
   imageFor(sink: Sink, facts?: Facts): { writer: RdbWriter; image: RdbImage } {
-    const writer = this.writerTo(sink)
+    const writer = this.writerTo(sink, LARGE.bytes)
     // Formats of its own: a snapshot saves in the midst of commands, and perhaps of another save.
     const { keyspace } = this.server
     return { writer, image: new RdbImage(keyspace, new ValueFormats(keyspace), writer, this.imageOptions(facts)) }

@@ -210,7 +210,7 @@ export class CommandImage extends CommandWords implements ImageSink {
     let left = this.keyspace.zsets.size(entry)
     for (walk.start(entry, 0, false); walk.next(); left--) {
       this.element(entry, 'ZADD', left, 2)
-      this.word(formatDouble17(walk.score))
+      this.text(formatDouble17(walk.score))
       walk.locate()
       this.bulk(walk.bytes, walk.pos, walk.len)
     }

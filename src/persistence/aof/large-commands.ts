@@ -194,7 +194,7 @@ class LargeCommand implements LargeSink {
     const isHash = this.type === Type.HASH
     if (isHash) fields.locate(ref)
     const words = shared.begin(this, isHash ? len + fields.len : len)
-    if (this.type === Type.ZSET) words.word(formatDouble17(scoreOf(memory, ref)))
+    if (this.type === Type.ZSET) words.text(formatDouble17(scoreOf(memory, ref)))
     words.bulk(memory.bytesOf(ref), keyPosOf(memory, ref), len)
     if (!isHash) return
     words.bulk(fields.bytes, fields.pos, fields.len)

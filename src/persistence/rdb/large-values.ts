@@ -4,8 +4,8 @@
  *   file    | key, count | element | element | …  ─►  what was kept aside meanwhile  ─►  the next large value | …
  *
  * One large value is written to the file at a time. Elements of others that are about to change, and whole keys, wait
- * in memory for their place. A sorted set's members come by their hash, not by their score, and long strings as they
- * are, not compressed: neither could be done in slices. */
+ * in memory for their place. A sorted set's members come by their hash, not by their score, and long strings and
+ * elements as they are, not compressed: neither could be done in slices. */
 import { Type } from '../../keyspace/entry.ts'
 import { HashFields } from '../../keyspace/hash-fields.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
@@ -15,7 +15,7 @@ import type { StreamId } from '../../lib/stream-id.ts'
 import { posOf, type Ref } from '../../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
 import { scoreOf } from '../../structures/zset-member.ts'
-import { type LargeSink, tableOf } from '../frozen.ts'
+import { LARGE, type LargeSink, tableOf } from '../frozen.ts'
 import {
   RDB_HASH,
   RDB_HASH_EXPIRING,
@@ -53,7 +53,7 @@ export class AsideWriter implements Sink {
 
   /** Made when somebody wants to write. */
   get writer(): RdbWriter {
-    const options = { checksum: false, compression: this.compression }
+    const options = { checksum: false, compression: this.compression, compressedMax: LARGE.bytes }
     this.made ??= new RdbWriter(this, options, new Uint8Array(ASIDE_CHUNK_MIN))
     return this.made
   }

@@ -40,13 +40,16 @@ export interface Sink {
 export interface WriterOptions {
   /** End with a checksum, not with zeros. */
   readonly checksum: boolean
-  /** Try to make strings shorter. */
+  /** Try to make strings shorter, */
   readonly compression: boolean
+  /** up to so many bytes. */
+  readonly compressedMax?: number
 }
 
 export class RdbWriter {
   private readonly sink: Sink
   private readonly options: WriterOptions
+  private readonly compressedMax: number
   private chunk: Uint8Array
   private pos = 0
   /** The chunk's bytes are in the checksum up to here. */
@@ -58,6 +61,7 @@ export class RdbWriter {
   constructor(sink: Sink, options: WriterOptions, chunk: Uint8Array = new Uint8Array(CHUNK_SIZE)) {
     this.sink = sink
     this.options = options
+    this.compressedMax = options.compression ? (options.compressedMax ?? Number.POSITIVE_INFINITY) : 0
     this.chunk = chunk
   }
 
@@ -129,7 +133,7 @@ export class RdbWriter {
       const value = parseInt64(bytes, pos, len)
       if (value !== undefined && this.smallInteger(value)) return
     }
-    if (len >= COMPRESSED_LEN_MIN && this.options.compression && this.compressed(bytes, pos, len)) return
+    if (len >= COMPRESSED_LEN_MIN && len <= this.compressedMax && this.compressed(bytes, pos, len)) return
     this.length(len)
     this.bytes(bytes, pos, len)
   }

@@ -6,10 +6,10 @@ import { bytesOf, Collector, withChecksum } from './support.ts'
 
 function written(
   write: (writer: RdbWriter) => void,
-  { compression = true, checksum = true, chunkSize = 64 } = {},
+  { compression = true, checksum = true, chunkSize = 64, compressedMax = 1e9 } = {},
 ): { bytes: Uint8Array; parts: readonly Uint8Array[] } {
   const sink = new Collector()
-  const writer = new RdbWriter(sink, { compression, checksum }, new Uint8Array(chunkSize))
+  const writer = new RdbWriter(sink, { compression, checksum, compressedMax }, new Uint8Array(chunkSize))
   write(writer)
   writer.end()
   return { bytes: sink.all.subarray(0, -9), parts: sink.parts }
@@ -63,6 +63,12 @@ describe('a string', () => {
     expect(hexOf((writer) => writer.text('abcdefghijklmnopqrstuvwxyz'))).toMatch(/^1a6162/)
     const plain = written((writer) => writer.text('a'.repeat(21)), { compression: false })
     expect(hex(plain.bytes)).toMatch(/^15(61){21}$/)
+  })
+
+  test('is not compressed where it is longer than may be', () => {
+    const options = { compression: true, compressedMax: 30 }
+    expect(hex(written((writer) => writer.text('a'.repeat(30)), options).bytes)).toMatch(/^c3..1e/)
+    expect(hex(written((writer) => writer.text('a'.repeat(31)), options).bytes)).toMatch(/^1f(61){31}$/)
   })
 
   test('runs over as many chunks as it takes', () => {
