@@ -1,11 +1,12 @@
 /* Bitmaps, HyperLogLogs and geo indexes, sent to Cinnabar and to redis-server in RESP2 and RESP3: the replies must be
  * the same bytes, and so must the strings that are left. First the edges that somebody thought of, then thousands of
  * random commands. REDIS_SERVER names another redis-server. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { describe, expect, test } from 'vitest'
+import { encode } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
-import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { redisAvailable } from '../helpers/servers.ts'
 import { BitGenerator, CounterGenerator, EDGES, PlaceGenerator } from './bits-places-commands.ts'
+import { shown, usePair } from './pair.ts'
 import { linesOf } from './set-hash-commands.ts'
 
 const DEBUG = { args: ['--enable-debug-command', 'yes'] }
@@ -21,34 +22,15 @@ const comparable = (name: string, reply: Buffer): string => {
   )
 }
 
-const shown = (args: readonly Argument[]): string =>
-  args.map((arg) => JSON.stringify(String(arg).slice(0, 60))).join(' ')
-
 describe.skipIf(!redisAvailable())('bitmaps, HyperLogLogs and geo indexes answer as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let clients: readonly [RawClient, RawClient]
-
-  const send = async (bytes: Uint8Array | string, count: number): Promise<[Buffer, Buffer][]> => {
-    for (const client of clients) client.send(bytes)
-    const [ours, redis] = [await clients[0].replies(count), await clients[1].replies(count)]
-    return ours.map((reply, index) => [reply, redis[index]!])
-  }
-
-  beforeAll(async () => {
-    servers = [await startCinnabar(DEBUG), await startRedis(DEBUG)]
-    clients = [await servers[0].connect(), await servers[1].connect()]
-  })
-  afterAll(async () => {
-    for (const client of clients) await client.close()
-    for (const server of servers) await server.stop()
-  })
+  const pair = usePair(DEBUG)
 
   describe.each([2, 3])('in RESP%i', (version) => {
     test.each(Object.keys(EDGES))('%s', async (group) => {
-      await send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)
       const unlike: string[] = []
       for (const line of linesOf(EDGES[group]!)) {
-        const [[ours, redis]] = (await send(`${line.replace(/\s+/g, ' ')}\r\n`, 1)) as [[Buffer, Buffer]]
+        const [[ours, redis]] = (await pair().send(`${line.replace(/\s+/g, ' ')}\r\n`, 1)) as [[Buffer, Buffer]]
         const name = line.split(' ')[0]!
         if (comparable(name, ours) === comparable(name, redis)) continue
         unlike.push(`${line}\n  ours  ${JSON.stringify(String(ours))}\n  redis ${JSON.stringify(String(redis))}`)
@@ -63,10 +45,10 @@ describe.skipIf(!redisAvailable())('bitmaps, HyperLogLogs and geo indexes answer
     ])('random commands on %s', async (name, Generator) => {
       const seed = testSeed(name.length + version)
       const generator = new Generator(seed)
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
       for (let batch = 0; batch < 25; batch++) {
         const commands = Array.from({ length: 100 }, () => generator.next())
-        const pairs = await send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
+        const pairs = await pair().send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
         pairs.forEach(([ours, redis], index) => {
           const name = String(commands[index]![0])
           if (comparable(name, ours) === comparable(name, redis)) return
@@ -76,13 +58,13 @@ describe.skipIf(!redisAvailable())('bitmaps, HyperLogLogs and geo indexes answer
         })
       }
       const figures = /^(keyspace_hits|keyspace_misses|rdb_changes_since_last_save|db\d):?.*$/gm
-      const [infos] = await send('INFO ALL\r\n', 1)
+      const [infos] = await pair().send('INFO ALL\r\n', 1)
       const [ours, redis] = infos!.map((reply) => reply.toString('latin1').match(figures)!.sort().join('\n'))
       expect(ours, `seed ${seed}`).toBe(redis)
-      const [digests] = await send('DEBUG DIGEST\r\n', 1)
+      const [digests] = await pair().send('DEBUG DIGEST\r\n', 1)
       if (name !== 'places') expect(String(digests![0]), `seed ${seed}`).toBe(String(digests![1]))
-      expect(String(await clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
-      expect(String(await clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![0]))
+      expect(String(await pair().clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
+      expect(String(await pair().clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![0]))
     })
   })
 })

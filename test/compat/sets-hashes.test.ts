@@ -4,10 +4,11 @@
  *
  * REDIS_SERVER names another redis-server. One of 7.0 has no listpacks in sets, so encodings are compared only where
  * both have the same, and the order of a set of fewer members than a listpack may have is left out as well. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { describe, expect, test } from 'vitest'
+import { encode } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
-import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { redisAvailable } from '../helpers/servers.ts'
+import { shown, usePair } from './pair.ts'
 import { EDGES, Generator, LIMITS, linesOf } from './set-hash-commands.ts'
 
 /** Lines whose answers may differ, and why. */
@@ -30,34 +31,15 @@ function comparable(name: string, reply: Buffer): string {
     : text
 }
 
-const shown = (args: readonly Argument[]): string =>
-  args.map((arg) => JSON.stringify(String(arg).slice(0, 60))).join(' ')
-
 describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let clients: readonly [RawClient, RawClient]
-
-  const send = async (bytes: Uint8Array | string, count: number): Promise<[Buffer, Buffer][]> => {
-    for (const client of clients) client.send(bytes)
-    const [ours, redis] = [await clients[0].replies(count), await clients[1].replies(count)]
-    return ours.map((reply, index) => [reply, redis[index]!])
-  }
-
-  beforeAll(async () => {
-    servers = [await startCinnabar(DEBUG), await startRedis(DEBUG)]
-    clients = [await servers[0].connect(), await servers[1].connect()]
-  })
-  afterAll(async () => {
-    for (const client of clients) await client.close()
-    for (const server of servers) await server.stop()
-  })
+  const pair = usePair(DEBUG)
 
   describe.each([2, 3])('in RESP%i', (version) => {
     test.each(Object.keys(EDGES))('%s', async (group) => {
-      await send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)
       const unlike: string[] = []
       for (const line of linesOf(EDGES[group]!)) {
-        const [[ours, redis]] = (await send(`${line}\r\n`, 1)) as [[Buffer, Buffer]]
+        const [[ours, redis]] = (await pair().send(`${line}\r\n`, 1)) as [[Buffer, Buffer]]
         const name = line.split(' ')[0]!
         if (comparable(name, ours) === comparable(name, redis) || line in KNOWN) continue
         unlike.push(`${line}\n  ours  ${JSON.stringify(String(ours))}\n  redis ${JSON.stringify(String(redis))}`)
@@ -68,13 +50,13 @@ describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does'
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
       const seed = testSeed(round)
       const generator = new Generator(seed)
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
-      await send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)
-      clients[0].send('config set set-max-listpack-entries 4\r\nconfig set set-max-listpack-value 10\r\n')
-      await clients[0].replies(2)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
+      await pair().send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)
+      pair().clients[0].send('config set set-max-listpack-entries 4\r\nconfig set set-max-listpack-value 10\r\n')
+      await pair().clients[0].replies(2)
       for (let batch = 0; batch < 60; batch++) {
         const commands = Array.from({ length: 100 }, () => generator.next())
-        const pairs = await send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
+        const pairs = await pair().send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
         pairs.forEach(([ours, redis], index) => {
           const args = commands[index]!
           const name = String(args[0])
@@ -84,14 +66,14 @@ describe.skipIf(!redisAvailable())('sets and hashes answer as redis-server does'
         })
       }
       const figures = /^(keyspace_hits|keyspace_misses|rdb_changes_since_last_save|db\d):?.*$/gm
-      const [infos] = await send('INFO ALL\r\n', 1)
+      const [infos] = await pair().send('INFO ALL\r\n', 1)
       const [ours, redis] = infos!.map((reply) => reply.toString('latin1').match(figures)!.sort().join('\n'))
       expect(ours, `seed ${seed}`).toBe(redis)
-      const [digests] = await send('DEBUG DIGEST\r\n', 1)
+      const [digests] = await pair().send('DEBUG DIGEST\r\n', 1)
       expect(String(digests![0])).toMatch(/^\+[0-9a-f]{40}/)
       expect(String(digests![0]), `seed ${seed}`).toBe(String(digests![1]))
-      expect(String(await clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
-      expect(String(await clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![1]))
+      expect(String(await pair().clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
+      expect(String(await pair().clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![1]))
     })
   })
 })

@@ -4,11 +4,12 @@
  * Left out: the order of members of a large set without an order asked for; of those that are equal by an ALPHA pattern
  * when LIMIT cuts them (Redis's partial quicksort is not stable); and numbers beyond a double, after which Redis takes
  * no other one either (it never clears errno). */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Random } from '../../src/lib/random.ts'
-import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { type Argument, encode } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
-import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { redisAvailable } from '../helpers/servers.ts'
+import { usePair } from './pair.ts'
 
 const EDGES: readonly string[] = [
   'sort none|sort none desc alpha limit 0 1|sort none store d|exists d|sort|sort_ro|sort_ro none|sort_ro none store d',
@@ -39,23 +40,11 @@ const EDGES: readonly string[] = [
 ]
 
 describe.skipIf(!redisAvailable())('SORT answers as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let clients: readonly [RawClient, RawClient]
-
+  const pair = usePair()
   const send = async (bytes: Uint8Array | string, count: number): Promise<[string, string][]> => {
-    for (const client of clients) client.send(bytes)
-    const [ours, redis] = [await clients[0].replies(count), await clients[1].replies(count)]
-    return ours.map((reply, index) => [reply.toString('latin1'), redis[index]!.toString('latin1')])
+    const replies = await pair().send(bytes, count)
+    return replies.map(([ours, redis]) => [ours.toString('latin1'), redis.toString('latin1')])
   }
-
-  beforeAll(async () => {
-    servers = [await startCinnabar(), await startRedis()]
-    clients = [await servers[0].connect(), await servers[1].connect()]
-  })
-  afterAll(async () => {
-    for (const client of clients) await client.close()
-    for (const server of servers) await server.stop()
-  })
 
   test.each([2, 3])('at the edges, in RESP%i', async (version) => {
     await send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)

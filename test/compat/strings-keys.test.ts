@@ -4,9 +4,10 @@
  *
  * REDIS_SERVER names another redis-server; one of 7.0 differs from 7.2 as KNOWN says. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { encode, type RawClient } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, sleep, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { shown } from './pair.ts'
 import { EDGES, Generator, linesOf } from './string-key-commands.ts'
 
 /** Lines whose answers may differ, and why. */
@@ -95,9 +96,6 @@ function agree(name: string, ours: Buffer, redis: Buffer): boolean {
   const slack = name.startsWith('p') ? SLACK_MS : SLACK_MS / 1000
   return a! >= 0 && b! >= 0 && Math.abs(a! - b!) <= slack
 }
-
-const shown = (args: readonly Argument[]): string =>
-  args.map((arg) => JSON.stringify(String(arg).slice(0, 60))).join(' ')
 
 describe.skipIf(!redisAvailable())('strings and keys answer as redis-server does', () => {
   let servers: readonly [TestServer, TestServer]

@@ -4,10 +4,11 @@
  *
  * REDIS_SERVER names another redis-server. One of 7.0 has no WITHSCORE of ZRANK, writes
  * some scores otherwise, and stores ranges in other encodings, so these are not compared with it. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { encode } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
-import { redisAvailable, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { redisAvailable } from '../helpers/servers.ts'
+import { shown, usePair } from './pair.ts'
 import { linesOf } from './set-hash-commands.ts'
 import { EDGES, Generator, LIMITS } from './zset-commands.ts'
 
@@ -29,28 +30,11 @@ const comparable = (name: string, reply: Buffer): string => {
     .join('')
 }
 
-const shown = (args: readonly Argument[]): string =>
-  args.map((arg) => JSON.stringify(String(arg).slice(0, 60))).join(' ')
-
 describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let clients: readonly [RawClient, RawClient]
+  const pair = usePair(DEBUG)
   let isOld = false
-
-  const send = async (bytes: Uint8Array | string, count: number): Promise<[Buffer, Buffer][]> => {
-    for (const client of clients) client.send(bytes)
-    const [ours, redis] = [await clients[0].replies(count), await clients[1].replies(count)]
-    return ours.map((reply, index) => [reply, redis[index]!])
-  }
-
   beforeAll(async () => {
-    servers = [await startCinnabar(DEBUG), await startRedis(DEBUG)]
-    clients = [await servers[0].connect(), await servers[1].connect()]
-    isOld = /redis_version:7\.0/.test(String(await clients[1].command('INFO', 'server')))
-  })
-  afterAll(async () => {
-    for (const client of clients) await client.close()
-    for (const server of servers) await server.stop()
+    isOld = /redis_version:7\.0/.test(String(await pair().clients[1].command('INFO', 'server')))
   })
 
   describe.each([2, 3])('in RESP%i', (version) => {
@@ -60,10 +44,10 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
         [group, 0],
       ]),
     )('%s (up to %i in a listpack)', async (group, limit) => {
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nCONFIG SET zset-max-listpack-entries ${limit}\r\n`, 3)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\nCONFIG SET zset-max-listpack-entries ${limit}\r\n`, 3)
       const unlike: string[] = []
       for (const line of linesOf(EDGES[group]!)) {
-        const [[ours, redis]] = (await send(`${line}\r\n`, 1)) as [[Buffer, Buffer]]
+        const [[ours, redis]] = (await pair().send(`${line}\r\n`, 1)) as [[Buffer, Buffer]]
         const name = line.split(' ')[0]!
         if (comparable(name, ours) === comparable(name, redis) || (isOld && KNOWN.test(line))) continue
         unlike.push(`${line}\n  ours  ${JSON.stringify(String(ours))}\n  redis ${JSON.stringify(String(redis))}`)
@@ -80,16 +64,17 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
       ['BZPOPMIN z 0', 'ZRANGESTORE z other 0 -1'],
       ['BZPOPMIN z 0', 'RENAME other z'],
     ])('%s waits for %s', async (waits, line) => {
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nZADD other 7 x 8 y\r\n`, 3)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\nZADD other 7 x 8 y\r\n`, 3)
       const answers = []
-      for (const [index, server] of servers.entries()) {
+      for (const [index, server] of pair().servers.entries()) {
         const waiting = await server.connect()
         waiting.send(`HELLO ${version}\r\n`)
         await waiting.replies(1)
         waiting.send(`${waits}\r\n`)
-        const blocked = async () => /blocked_clients:1/.test(String(await clients[index]!.command('INFO', 'clients')))
+        const blocked = async () =>
+          /blocked_clients:1/.test(String(await pair().clients[index]!.command('INFO', 'clients')))
         while (!(await blocked())) {}
-        const answer = String(await clients[index]!.command(...line.split(' ')))
+        const answer = String(await pair().clients[index]!.command(...line.split(' ')))
         answers.push(answer + String((await waiting.replies(1))[0]))
         await waiting.close()
       }
@@ -99,11 +84,11 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
       const seed = testSeed(round)
       const generator = new Generator(seed)
-      await send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
-      await send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\nSAVE\r\nCONFIG RESETSTAT\r\n`, 4)
+      await pair().send(`${LIMITS.join('\r\n')}\r\n`, LIMITS.length)
       for (let batch = 0; batch < 60; batch++) {
         const commands = Array.from({ length: 100 }, () => generator.next())
-        const pairs = await send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
+        const pairs = await pair().send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
         pairs.forEach(([ours, redis], index) => {
           const args = commands[index]!
           const name = String(args[0])
@@ -113,14 +98,14 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
         })
       }
       const figures = /^(keyspace_hits|keyspace_misses|rdb_changes_since_last_save|db\d):?.*$/gm
-      const [infos] = await send('INFO ALL\r\n', 1)
+      const [infos] = await pair().send('INFO ALL\r\n', 1)
       const [ours, redis] = infos!.map((reply) => reply.toString('latin1').match(figures)!.sort().join('\n'))
       expect(ours, `seed ${seed}`).toBe(redis)
-      const [digests] = await send('DEBUG DIGEST\r\n', 1)
+      const [digests] = await pair().send('DEBUG DIGEST\r\n', 1)
       expect(String(digests![0])).toMatch(/^\+[0-9a-f]{40}/)
       if (!isOld) expect(String(digests![0]), `seed ${seed}`).toBe(String(digests![1]))
-      expect(String(await clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
-      expect(String(await clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![0]))
+      expect(String(await pair().clients[0].command('DEBUG', 'RELOAD'))).toBe('+OK\r\n')
+      expect(String(await pair().clients[0].command('DEBUG', 'DIGEST')), `seed ${seed}`).toBe(String(digests![0]))
     })
   })
 })
