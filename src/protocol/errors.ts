@@ -326,6 +326,7 @@ export const REWRITE_FAILED = errorReply(
   "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
 )
 export const SAVE_FAILED = errorReply('ERR')
+export const CLUSTER_DISABLED = errorReply('ERR This instance has cluster support disabled')
 export const NO_REPLICATION = errorReply('ERR replication is not built yet: this server cannot be a replica')
 export const INVALID_MASTER_PORT = errorReply('ERR Invalid master port')
 export const NO_SHUTDOWN = errorReply('ERR No shutdown in progress.')

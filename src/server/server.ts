@@ -64,6 +64,7 @@ import { Blocking } from './blocking.ts'
 import { ClientMemory } from './client-memory.ts'
 import { aclCommands } from './commands/acl.ts'
 import { clientCommands } from './commands/client.ts'
+import { clusterCommands } from './commands/cluster.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { debugCommands } from './commands/debug.ts'
@@ -326,6 +327,7 @@ export class Server {
       aclCommands(this),
       evalCommands(this),
       functionCommands(this),
+      clusterCommands,
       lolwutCommands,
     ]
   }
