@@ -48,6 +48,8 @@ const MOVED_MAX = 64 * 1024
 const SHORT_BULK_MAX = 1 + 2 + 2 + 63 + 2
 /** Room of the next buffer when one is full grows fourfold up to this. */
 const SPILL_MAX = 256 * 1024
+/** A larger buffer goes back to the pool when what was written has been forgotten. */
+const KEPT_MAX = 2 * SPILL_MAX
 
 /** Where a double's text is made, since its length stands before it. */
 const doubleText = new Uint8Array(DOUBLE_LEN_MAX)
@@ -163,7 +165,7 @@ export class Reply {
       this.spilled = 0
     }
     copyBytes(this.bytes, 0, target, at, this.pos)
-    this.pos = 0
+    this.beginAnew()
   }
 
   /** Forgets all that was written. */
@@ -171,7 +173,15 @@ export class Reply {
     this.overflowed = false
     for (const chunk of this.chunks.splice(0)) giveBuffer(chunk)
     this.spilled = 0
+    this.beginAnew()
+  }
+
+  /** Nothing is written any more; nor is a long reply's buffer kept, for who knows how long. */
+  private beginAnew(): void {
     this.pos = 0
+    if (this.bytes.length <= KEPT_MAX) return
+    giveBuffer(this.current)
+    this.use(takeBuffer())
   }
 
   /** Forgets what was written after `length` said `mark`. */

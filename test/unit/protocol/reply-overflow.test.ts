@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Reply } from '../../../src/protocol/reply.ts'
+import { bufferBytes } from '../../../src/protocol/reply-buffer.ts'
 
 describe('a reply that may not grow', () => {
   const LIMIT = 100_000
@@ -46,4 +47,16 @@ describe('a reply that may not grow', () => {
     expect(reply.overflowed).toBe(false)
     expect(reply.length).toBe(5 * (value.length + '$10000\r\n\r\n'.length))
   })
+})
+
+test('a long reply that is not sent leaves its buffer to others', () => {
+  const reply = new Reply()
+  const long = new Uint8Array(10_000_000)
+  const before = bufferBytes()
+  reply.bulk(long, 0, long.length)
+  reply.drop()
+  expect(bufferBytes()).toBe(before)
+  reply.bulk(long, 0, long.length)
+  reply.moveTo(new Uint8Array(reply.length), 0)
+  expect([bufferBytes(), reply.length]).toEqual([before, 0])
 })
