@@ -1,9 +1,9 @@
 /* Directory lock: keeps a second server from writing over this one's files (persistence/file-lock.ts).
  *
- * The lock is held while the server writes files by itself: where there are save points, or appendonly is on. Without
- * them many servers may share a directory, as with Redis; a SAVE is refused there only if another server holds the
- * lock. Names of files count: there is one lock for the RDB file and one for the append-only files, and
- * servers with files of other names do not disturb each other. */
+ * There are two: one for the RDB file, held where there are save points, and one for the append-only files, held while
+ * appendonly is on: while the server writes them by itself. Without that many servers may share a directory, as with
+ * Redis; a SAVE is refused there only if another server holds the lock. Names of files count: servers with files of
+ * other names do not disturb each other. */
 import { setTimeout as after } from 'node:timers/promises'
 import { FileLock, LockState, SILENCE_MS } from '../persistence/file-lock.ts'
 import { isSystemError } from '../persistence/rdb/files.ts'
@@ -23,34 +23,34 @@ export class DirectoryLock {
     this.server = server
     const { config } = server
     config.onApply('save', () => {
-      if (!this.isWanted || this.mayWrite()) return undefined
+      if (this.mayKeep()) return undefined
       return 'Another server uses the files in this directory. Check server logs.'
     })
   }
 
-  /** Whether the server writes files by itself. */
-  private get isWanted(): boolean {
+  /** The locks of the files that are configured now: of the RDB file, and of the append-only files. */
+  private current(): readonly [FileLock, FileLock] {
     const { config } = this.server
-    return config.value('save').length > 0 || config.bool('appendonly')
+    const log = `${config.bytes('appenddirname') ?? ''}.${config.bytes('appendfilename') ?? ''}`
+    const [rdbPath, logPath] = [config.bytes('dbfilename') ?? '', log].map((name) =>
+      toText(resolveBytes(config.directory, `.${name}.lock`).toString('latin1')),
+    )
+    for (const lock of this.locks) if (lock.path !== rdbPath && lock.path !== logPath) lock.release()
+    const lockAt = (path: string) => this.locks.find((lock) => lock.path === path) ?? new FileLock(path)
+    const locks = [lockAt(rdbPath!), lockAt(logPath!)] as const
+    this.locks = locks
+    return locks
   }
 
-  /** The locks of the files that are configured now: of the RDB file, and where an append-only file is kept, or
-   *  written by `rewrites`, of that. */
-  private current(rewrites = false): readonly FileLock[] {
+  /** Those of files that the server writes by itself. */
+  private wanted([rdb, log]: readonly [FileLock, FileLock]): readonly FileLock[] {
     const { config } = this.server
-    const names = [config.bytes('dbfilename') ?? '']
-    const keepsLog = rewrites || config.bool('appendonly')
-    if (keepsLog) names.push(`${config.bytes('appenddirname') ?? ''}.${config.bytes('appendfilename') ?? ''}`)
-    const paths = names.map((name) => toText(resolveBytes(config.directory, `.${name}.lock`).toString('latin1')))
-    for (const lock of this.locks) if (!paths.includes(lock.path)) lock.release()
-    this.locks = paths.map((path) => this.locks.find((lock) => lock.path === path) ?? new FileLock(path))
-    return this.locks
+    return [...(config.value('save').length > 0 ? [rdb] : []), ...(config.bool('appendonly') ? [log] : [])]
   }
 
   /** At the start: takes the locks if they will be wanted. False, having logged why, if somebody else has one. */
   async begin(): Promise<boolean> {
-    if (!this.isWanted) return true
-    for (const lock of this.current()) {
+    for (const lock of this.wanted(this.current())) {
       if (this.takeIf(lock, await this.settled(lock))) continue
       this.release()
       return false
@@ -70,19 +70,21 @@ export class DirectoryLock {
     return state
   }
 
-  /** Whether files may be written now, with `rewrites` those of an append-only file. If not, why is in the log. */
-  mayWrite(rewrites = false): boolean {
-    for (const lock of this.current(rewrites)) {
-      if (lock.isHeld) continue
-      const state = lock.look()
-      if (this.isWanted) {
-        if (!this.takeIf(lock, state)) return false
-      } else if (state !== LockState.FREE) {
-        this.refuse(lock)
-        return false
-      }
+  /** Whether the files may be written that the server writes by itself. If not, why is in the log. */
+  private mayKeep(): boolean {
+    for (const lock of this.wanted(this.current())) {
+      if (!lock.isHeld && !this.takeIf(lock, lock.look())) return false
     }
     return true
+  }
+
+  /** Whether the RDB file may be written now, or with `rewrites` the append-only files. If not, why is in the log. */
+  mayWrite(rewrites = false): boolean {
+    if (!this.mayKeep()) return false
+    const lock = this.current()[rewrites ? 1 : 0]
+    if (lock.isHeld || lock.look() === LockState.FREE) return true
+    this.refuse(lock)
+    return false
   }
 
   private takeIf(lock: FileLock, state: LockState): boolean {

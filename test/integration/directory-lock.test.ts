@@ -40,7 +40,7 @@ test('a second server that would save to the same file does not start', async ()
 
 test('servers that save nothing by themselves may share a directory, but not write over its owner’s file', async () => {
   const dir = directory()
-  await start(dir, SAVING)
+  await start(dir, [...SAVING, '--appendonly', 'yes'])
   const other = await start(dir, ['--save', ''])
   const client = await connect(other)
   expect(await ask(client, 'SAVE')).toMatch(/^-ERR/)
@@ -49,6 +49,7 @@ test('servers that save nothing by themselves may share a directory, but not wri
   expect(await ask(client, 'CONFIG', 'SET', 'save', '900 1')).toMatch(/^-ERR CONFIG SET failed/)
   expect(await ask(client, 'CONFIG', 'SET', 'appendonly', 'yes')).toMatch(/^-ERR CONFIG SET failed/)
   expect(other.log()).toContain('uses the files in this directory')
+  await start(dir, ['--save', '', '--appendonly', 'yes', '--appendfilename', 'other.aof']) // which writes no RDB file
   const elsewhere = directory()
   await start(elsewhere, ['--save', ''])
   const third = await start(elsewhere, ['--save', ''])

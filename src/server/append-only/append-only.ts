@@ -69,7 +69,7 @@ export class AppendOnly implements EffectListener, WriterHost {
       const wanted = config.bool('appendonly')
       if (wanted === this.isOn) return undefined
       if (!wanted) this.stop()
-      else if (!this.server.directoryLock.mayWrite() || !this.startLater())
+      else if (!this.server.directoryLock.mayWrite(true) || !this.startLater())
         return 'Unable to turn on AOF. Check server logs.'
       return undefined
     })
