@@ -1,7 +1,9 @@
 /* The sorted set commands about ranges: of ranks, of scores, of strings. Whatever it is given by, a range is worked out
- * as ranks first; then telling, counting, storing and removing its members are the same for all three. */
+ * as ranks first; then telling, counting, storing and removing its members are the same for all three. But a few
+ * members of a large sorted set are told without ranks (`tellFew`). */
 import { Type, ZsetEncoding } from '../keyspace/entry.ts'
 import { Event, type KeyEvent } from '../keyspace/events.ts'
+import { RANGE_MAX } from '../keyspace/zset-range.ts'
 import { ZaddFlag } from '../keyspace/zsets.ts'
 import { latin1 } from '../lib/bytes.ts'
 import { parseDouble } from '../lib/double.ts'
@@ -16,6 +18,8 @@ import {
   SYNTAX,
   WITHSCORES_BY_LEX,
 } from '../protocol/errors.ts'
+import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
+import { scoreOf } from '../structures/zset-member.ts'
 import { type Call, REFUSED } from './call.ts'
 import {
   block,
@@ -50,6 +54,8 @@ class Bound {
   score = 0
   exclusive = false
   lex: Lex = Lex.BYTES
+  /** Whether it is `-` as the least, or `+` as the greatest. */
+  open = false
   /** The bytes, in the call's. */
   pos = 0
   len = 0
@@ -208,25 +214,59 @@ function applyLimit(): void {
   }
 }
 
-/** The sorted set at the key of an argument, after the arguments that follow have been read and its range resolved;
- *  REFUSED after an error. */
-function findRange(call: Call, index: number, givenBy: By, givenBack: boolean | undefined, stores: boolean): Ref {
+/** The sorted set at the key of an argument, after the arguments that follow have been read; REFUSED after an error. */
+function findSource(call: Call, index: number, givenBy: By, givenBack: boolean | undefined, stores: boolean): Ref {
   if (!parseOptions(call, index + 3, givenBy, givenBack, stores)) return REFUSED
   const swapped = back && by !== By.RANK
   if (!parseRange(call, by, swapped ? index + 2 : index + 1, swapped ? index + 1 : index + 2)) return REFUSED
-  const entry = call.readKey(index, Type.ZSET)
-  if (entry === NONE || entry === REFUSED) return entry
+  return call.readKey(index, Type.ZSET)
+}
+
+/** Works out which ranks the range has, and leaves of them what LIMIT leaves. */
+function resolveLimited(call: Call, entry: Ref): void {
   resolve(call, by, entry, back)
   applyLimit()
-  return entry
 }
 
 function tellRange(call: Call, givenBy: By, givenBack?: boolean): void {
   const { reply } = call
-  const entry = findRange(call, 1, givenBy, givenBack, false)
+  const entry = findSource(call, 1, givenBy, givenBack, false)
   if (entry === REFUSED) return
-  if (entry === NONE || first === after) return reply.array(0)
+  if (entry === NONE) return reply.array(0)
+  if (by !== By.RANK && tellFew(call, entry)) return
+  resolveLimited(call, entry)
+  if (first === after) return reply.array(0)
   replyRange(call, entry, first, after, back, withScores)
+}
+
+/** Replies with the members of a range of scores or strings, if it is of a large sorted set and they turn out to be
+ *  few; otherwise false, and nothing is replied. */
+function tellFew(call: Call, entry: Ref): boolean {
+  const { reply } = call
+  const { zsets, memory } = call.keyspace
+  const { range } = zsets
+  const wanted = limit < 0 ? RANGE_MAX : limit
+  if (offset < 0 || !range.serves(entry, offset, wanted)) return false
+  let count = 0
+  if (by === By.SCORE) count = range.byScore(entry, least, most, back, offset, wanted)
+  else {
+    least.open = least.lex === Lex.LEAST
+    most.open = most.lex === Lex.GREATEST
+    // A bound at the wrong end leaves nothing, and is nothing to search for.
+    if (least.lex === Lex.GREATEST || most.lex === Lex.LEAST) return false
+    count = range.byLex(entry, call.bytes, least, most, back, offset, wanted)
+  }
+  // There may be more.
+  if (limit < 0 && count === wanted) return false
+  const nested = withScores && reply.version === 3
+  reply.array(withScores && !nested ? count * 2 : count)
+  for (let index = 0; index < count; index++) {
+    const member = range.members[index]! as Ref
+    if (nested) reply.array(2)
+    reply.bulk(memory.bytesOf(member), keyPosOf(memory, member), keyLenOf(memory, member))
+    if (withScores) reply.double(scoreOf(memory, member))
+  }
+  return true
 }
 
 /** Replies with members of ranks from `from` up to `to`, which are there: flat in RESP2, by pairs in RESP3. */
@@ -265,8 +305,9 @@ function zrevrangebylex(call: Call): void {
 
 function zrangestore(call: Call): void {
   const { zsets } = call.keyspace
-  const source = findRange(call, 2, By.ANY, undefined, true)
+  const source = findSource(call, 2, By.ANY, undefined, true)
   if (source === REFUSED) return
+  if (source !== NONE) resolveLimited(call, source)
   if (source === NONE || first === after) return storeZset(call, NONE, Event.ZRANGESTORE)
   // Redis knows how many there are only of ranks; else it makes a large one, and leaves it so.
   const small = by === By.RANK && after - first <= zsets.listpackCountMax

@@ -26,6 +26,7 @@ import { createMember, scoreOf, setScore } from '../structures/zset-member.ts'
 import { type Entries, EntryFlag, Type, ZsetEncoding } from './entry.ts'
 import { hashMember } from './member-hash.ts'
 import { type Doom, freeIndexedTable, tableBytes } from './table-values.ts'
+import { ZsetRange } from './zset-range.ts'
 import { scoreAt, ZSET_INDEX, ZSET_TABLE, ZsetWalk } from './zset-walk.ts'
 
 /** Conditions and ways of `update`. */
@@ -61,6 +62,7 @@ export class Zsets {
   private readonly doom: Doom
   /** For commands; conversions have their own. */
   readonly walk: ZsetWalk
+  readonly range: ZsetRange
   private readonly inner: ZsetWalk
   private readonly text = new Uint8Array(DOUBLE_LEN_MAX)
   private readonly cursor: IndexCursor
@@ -76,6 +78,7 @@ export class Zsets {
     this.listpacks = new Listpacks(entries.memory)
     this.doom = doom
     this.walk = new ZsetWalk(entries)
+    this.range = new ZsetRange(entries)
     this.inner = new ZsetWalk(entries)
     this.cursor = new IndexCursor(entries.memory)
     this.ahead = new TableAhead(entries.memory, AHEAD_MAX)

@@ -243,8 +243,10 @@ export class Reply {
     const bytes = this.bytes
     let pos = this.pos
     bytes[pos++] = type
-    if (typeof value === 'number' && value >= 0 && value < 10) bytes[pos++] = DIGIT_0 + value
-    else pos = writeInt64(value, bytes, pos)
+    if (typeof value === 'number' && value >= 0 && value < 100) {
+      if (value >= 10) bytes[pos++] = DIGIT_0 + ((value / 10) | 0)
+      bytes[pos++] = DIGIT_0 + (value % 10)
+    } else pos = writeInt64(value, bytes, pos)
     bytes[pos] = CR
     bytes[pos + 1] = LF
     this.pos = pos + 2

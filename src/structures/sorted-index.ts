@@ -491,6 +491,15 @@ export class IndexCursor {
     this.at = this.first - KEY_WORDS
   }
 
+  /** Whether the score of the member here lies behind the one of these order words; or, if `back`, before it; an equal
+   *  one does if `exclusive`. */
+  isPast(high: number, low: number, back: boolean, exclusive: boolean): boolean {
+    const otherHigh = this.words[this.at + HIGH]!
+    if (otherHigh !== high) return otherHigh > high !== back
+    const otherLow = this.words[this.at + LOW]!
+    return otherLow === low ? exclusive : otherLow > low !== back
+  }
+
   /** The score of the member here: read beside it, but for 0, whose sign the member knows. */
   get score(): number {
     const score = fromOrder(this.words[this.at + HIGH]!, this.words[this.at + LOW]!)

@@ -257,6 +257,23 @@ export class Generator {
     }
   }
 
+  /** Ranges of scores and of strings, few and many members of two sorted sets of 700. */
+  large(): Argument[] {
+    const scores = () => (this.random.below(3) === 0 ? '(' : '') + this.oneOf(['-inf', 'inf', ...this.numbers()])
+    const strings = () => this.oneOf(['-', '+', ...this.numbers().flatMap((number) => [`[m${number}`, `(m${number}`])])
+    const limit = ['limit', ...this.oneOf([['0', '10'], ['1', '-1'], this.numbers(), this.numbers()])]
+    const options = this.random.below(3) === 0 ? [] : limit
+    const back = this.random.below(2) === 0
+    if (this.random.below(2) === 0) {
+      return [back ? 'zrevrangebyscore' : 'zrangebyscore', 'scored', scores(), scores(), ...this.scored(), ...options]
+    }
+    return [back ? 'zrevrangebylex' : 'zrangebylex', 'level', strings(), strings(), ...options]
+  }
+
+  private numbers(): [string, string] {
+    return [String(this.random.below(300)), String(this.random.below(300))]
+  }
+
   private removing(key: string): Argument[] {
     switch (this.random.below(7)) {
       case 0:

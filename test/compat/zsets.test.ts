@@ -81,6 +81,31 @@ describe.skipIf(!redisAvailable())('sorted sets answer as redis-server does', ()
       expect(answers[0]).toBe(answers[1])
     })
 
+    test('ranges of large ones', async () => {
+      const seed = testSeed()
+      const generator = new Generator(seed)
+      const numbers = Array.from({ length: 700 }, (_, number) => number)
+      const fill = [
+        [
+          'zadd',
+          'scored',
+          '-inf',
+          'least',
+          'inf',
+          'most',
+          ...numbers.flatMap((number) => [number % 250, `m${number}`]),
+        ],
+        ['zadd', 'level', ...numbers.flatMap((number) => ['0', `m${number}`])],
+      ].map((args) => encode(...args.map(String)))
+      await pair().send(`HELLO ${version}\r\nFLUSHALL\r\n`, 2)
+      await pair().send(Buffer.concat(fill), fill.length)
+      const commands = Array.from({ length: 600 }, () => generator.large())
+      const pairs = await pair().send(Buffer.concat(commands.map((args) => encode(...args))), commands.length)
+      pairs.forEach(([ours, redis], index) => {
+        expect(String(ours), `seed ${seed}, command ${index}: ${shown(commands[index]!)}`).toBe(String(redis))
+      })
+    })
+
     test.each([1, 2, 3, 4])('random commands (%i)', async (round) => {
       const seed = testSeed(round)
       const generator = new Generator(seed)
