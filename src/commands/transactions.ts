@@ -8,7 +8,6 @@
  *
  * What is queued runs in one go, in a call of its own: nobody else is served, time stands still, nothing waits. */
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import { fromLatin1 } from '../lib/bytes.ts'
 import {
   DISCARD_WITHOUT_MULTI,
   type ErrorReply,
@@ -27,8 +26,6 @@ import { type Command, type CommandGroup, Flag, group, key, many } from './defin
 import { type Dispatcher, ServerGate, type TransactionQueue } from './dispatcher.ts'
 import { Gate, ReplyMode, Session, SessionFlag } from './session.ts'
 
-const QUEUED = fromLatin1('+QUEUED\r\n')
-
 export class Transactions implements TransactionQueue {
   readonly watched: WatchedKeys
   /** Told of a client whose queue has grown beyond what it may hold. */
@@ -42,6 +39,8 @@ export class Transactions implements TransactionQueue {
   /** The queue whose commands are running: nobody else may have it yet, even if its client goes meanwhile. */
   private executing: Queue | null = null
   private dispatcher: Dispatcher | null = null
+  /** Bytes that stay as they are until `endLoan`. */
+  private lent: Uint8Array | null = null
 
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace
@@ -59,17 +58,29 @@ export class Transactions implements TransactionQueue {
   queue(call: Call, command: Command): void {
     const { session } = call
     const { keyspace } = this
-    call.reply.raw(QUEUED)
+    call.reply.queued()
     if ((session.flags & SessionFlag.SPOILED) !== 0 || session.watcher?.changed === true) return
     session.queue ??= this.pool.take()
     const { queue } = session
     const isHinted = keyspace.hintBytes === call.bytes && keyspace.hintPos === call.pos[command.firstKey]
-    queue.add(command.id, call.bytes, call.pos, call.len, call.argc, isHinted, keyspace.hintHash)
+    const { bytes } = call
+    queue.add(command.id, bytes, call.pos, call.len, call.argc, isHinted, keyspace.hintHash, bytes === this.lent)
     session.queuedCount++
     const flags = command.flagsFor(call)
     session.queuedFlags |= flags
     session.queuedLacks |= ~flags
     if (queue.memoryBytes > this.sizeMax) this.onTooLong?.(session)
+  }
+
+  /** Commands in these bytes need not be copied as yet. */
+  lend(bytes: Uint8Array): void {
+    this.lent = bytes
+  }
+
+  /** The bytes are about to change; whatever they brought was this session's. */
+  endLoan(session: Session): void {
+    this.lent = null
+    session.queue?.settle()
   }
 
   /** A command has been refused: EXEC will be too. EXEC itself ends the transaction. */

@@ -208,6 +208,23 @@ export class Reply {
     this.pos = pos + 5
   }
 
+  /** The answer to each command between MULTI and EXEC. */
+  queued(): void {
+    this.ensure(9)
+    const bytes = this.bytes
+    const pos = this.pos
+    bytes[pos] = SIMPLE
+    bytes[pos + 1] = 81
+    bytes[pos + 2] = 85
+    bytes[pos + 3] = 69
+    bytes[pos + 4] = 85
+    bytes[pos + 5] = 69
+    bytes[pos + 6] = 68
+    bytes[pos + 7] = CR
+    bytes[pos + 8] = LF
+    this.pos = pos + 9
+  }
+
   /** A status; `text` is ASCII without line ends. */
   simple(text: string): void {
     this.line(SIMPLE, text)

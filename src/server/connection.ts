@@ -401,12 +401,14 @@ export class Connection {
   /** Executes the batch; returns where the first request begins that was not executed. */
   private executeBatch(decoder: Decoder, from: number): number {
     const { call, batch } = this.server.wire
-    const { dispatcher } = this.server
+    const { dispatcher, transactions } = this.server
     const session = this.session
     const count = batch.count
     if (count > 1) {
       batch.prefetch(decoder, call)
       dispatcher.setPipelined(call, true)
+      // (A client's own input may be in a block that one of its commands takes over.)
+      if (decoder === this.server.wire.decoder) transactions.lend(decoder.bytes)
     }
     let start = from
     for (let index = 0; index < batch.count; index++) {
@@ -418,7 +420,10 @@ export class Connection {
       session.commandCount++
       if (session.blocked || (session.flags & CLOSING) !== 0) break
     }
-    if (count > 1) dispatcher.setPipelined(call, false)
+    if (count > 1) {
+      dispatcher.setPipelined(call, false)
+      transactions.endLoan(session)
+    }
     if (count > 0) session.lastCommand = call.command
     return start
   }

@@ -7,7 +7,11 @@
  * command came (`hint`), so that it need not be worked out again. Queues are kept for the next transaction while they
  * are small.
  *
- * Always: every range lies in bytes[0 … size); `count` commands are in numbers[0 … used). */
+ * Most transactions come in one read, EXEC included: then nothing is copied, `bytes` are those of the read. Who lent
+ * them says when they are about to change (`settle`), and what is queued by then moves to bytes of the queue's own.
+ *
+ * Always: every range lies in `bytes`, in own[0 … size) if those are its own; `count` commands are in
+ * numbers[0 … used). */
 import { copyBytes } from '../lib/bytes.ts'
 
 const BYTES_MIN = 1024
@@ -22,10 +26,12 @@ const KEPT_NUMBERS_MAX = 4 * 1024
 const KEPT_MAX = 64
 
 export class Queue {
-  bytes = new Uint8Array(BYTES_MIN)
+  /** What the ranges are of: `own`, or what has been lent. */
+  bytes: Uint8Array = new Uint8Array(BYTES_MIN)
   count = 0
   /** Bytes of arguments. */
   size = 0
+  private own: Uint8Array = this.bytes
   private numbers = new Int32Array(NUMBERS_MIN)
   private used = 0
   private argumentCount = 0
@@ -43,10 +49,11 @@ export class Queue {
 
   /** Bytes held, used or not. */
   get capacity(): number {
-    return this.bytes.length + this.numbers.byteLength
+    return this.own.length + this.numbers.byteLength
   }
 
-  /** Adds a command whose arguments are ranges of `bytes`; `hash` is its first key's, if `isHinted`. */
+  /** Adds a command whose arguments are ranges of `bytes`; `hash` is its first key's, if `isHinted`. `isLent`: the
+   *  bytes stay as they are until `settle`. */
   add(
     commandId: number,
     bytes: Uint8Array,
@@ -55,10 +62,11 @@ export class Queue {
     argc: number,
     isHinted: boolean,
     hash: number,
+    isLent = false,
   ): void {
-    let added = 0
-    for (let index = 0; index < argc; index++) added += len[index]!
-    this.makeRoom(added, FIXED_NUMBERS + 2 * argc)
+    if (isLent && this.count === 0) this.bytes = bytes
+    else if (this.bytes !== bytes) this.settle()
+    if (this.used + FIXED_NUMBERS + 2 * argc > this.numbers.length) this.makeRoom(FIXED_NUMBERS + 2 * argc)
     const numbers = this.numbers
     let at = this.used
     numbers[at] = commandId
@@ -66,32 +74,62 @@ export class Queue {
     numbers[at + 2] = isHinted ? 1 : 0
     numbers[at + 3] = hash
     at += FIXED_NUMBERS
-    let end = this.size
+    const first = at
+    let added = 0
     for (let index = 0; index < argc; index++) {
       const length = len[index]!
-      copyBytes(bytes, pos[index]!, this.bytes, end, length)
-      numbers[at] = end
+      numbers[at] = pos[index]!
       numbers[at + 1] = length
       at += 2
-      end += length
+      added += length
     }
-    this.size = end
+    if (this.bytes !== bytes) this.copy(bytes, first, argc, this.size, added)
+    this.size += added
     this.used = at
     this.argumentCount += argc
     this.count++
   }
 
-  private makeRoom(bytes: number, numbers: number): void {
-    if (this.size + bytes > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.size + bytes))
-      larger.set(this.bytes)
-      this.bytes = larger
+  /** Copies a command's arguments, whose ranges are in `numbers`, to own[target …). */
+  private copy(bytes: Uint8Array, first: number, argc: number, target: number, len: number): void {
+    const needed = target + len
+    if (needed > this.own.length) {
+      const larger = new Uint8Array(Math.max(this.own.length * 2, needed))
+      larger.set(this.own)
+      if (this.bytes === this.own) this.bytes = larger
+      this.own = larger
     }
-    if (this.used + numbers > this.numbers.length) {
-      const larger = new Int32Array(Math.max(this.numbers.length * 2, this.used + numbers))
-      larger.set(this.numbers)
-      this.numbers = larger
+    const { own, numbers } = this
+    let end = target
+    for (let at = first; at < first + 2 * argc; at += 2) {
+      const length = numbers[at + 1]!
+      copyBytes(bytes, numbers[at]!, own, end, length)
+      numbers[at] = end
+      end += length
     }
+  }
+
+  /** What was lent is about to change: keeps a copy of what is queued. */
+  settle(): void {
+    const { bytes, numbers } = this
+    if (bytes === this.own) return
+    let size = 0
+    for (let at = 0; at < this.used; ) {
+      const argc = numbers[at + 1]!
+      const first = at + FIXED_NUMBERS
+      at = first + 2 * argc
+      let len = 0
+      for (let index = first + 1; index < at; index += 2) len += numbers[index]!
+      this.copy(bytes, first, argc, size, len)
+      size += len
+    }
+    this.bytes = this.own
+  }
+
+  private makeRoom(numbers: number): void {
+    const larger = new Int32Array(Math.max(this.numbers.length * 2, this.used + numbers))
+    larger.set(this.numbers)
+    this.numbers = larger
   }
 
   /** Goes back to the first command. */
@@ -122,6 +160,7 @@ export class Queue {
   }
 
   clear(): void {
+    this.bytes = this.own
     this.count = 0
     this.size = 0
     this.used = 0
@@ -130,7 +169,7 @@ export class Queue {
   }
 
   get isSmall(): boolean {
-    return this.bytes.length <= KEPT_BYTES_MAX && this.numbers.length <= KEPT_NUMBERS_MAX
+    return this.own.length <= KEPT_BYTES_MAX && this.numbers.length <= KEPT_NUMBERS_MAX
   }
 }
 

@@ -44,6 +44,18 @@ describe('a transaction', () => {
     }
   })
 
+  test('keeps what was queued while others are read from', async () => {
+    const [client, other] = [await connect(server()), await connect(server())]
+    const set = (at: number) => encode('SET', `kept:${at}`, `${at}`.repeat(100))
+    client.send(Buffer.concat([encode('MULTI'), set(1), set(2)]))
+    expect((await client.replies(3)).map(String)).toEqual([OK, QUEUED, QUEUED])
+    other.send(Buffer.concat(Array(20).fill(encode('ECHO', '#'.repeat(40)))))
+    await other.replies(20)
+    client.send(Buffer.concat([set(3), set(4), encode('MGET', 'kept:1', 'kept:2', 'kept:3', 'kept:4'), encode('EXEC')]))
+    const values = [1, 2, 3, 4].map((at) => `$100\r\n${`${at}`.repeat(100)}\r\n`).join('')
+    expect(String((await client.replies(4))[3])).toBe(`*5\r\n${OK.repeat(4)}*4\r\n${values}`)
+  })
+
   test('cut anywhere is the same', async () => {
     const client = await connect(server())
     const bytes = Buffer.concat([encode('MULTI'), encode('SET', 'cut', 'v'.repeat(50)), encode('EXEC')])

@@ -34,6 +34,43 @@ test('commands come out as they went in, however many and large they are', () =>
   }
 })
 
+test('lent bytes are not copied before they are to change, and all come out as they went in', () => {
+  const queue = new Queue()
+  const first = fromLatin1('SET a 1 SET b 2')
+  const word = Int32Array.of(3, 1, 1)
+  const texts = () => {
+    queue.rewind()
+    return Array.from({ length: queue.count }, () => read(queue).args.join(' '))
+  }
+  queue.add(1, first, Int32Array.of(0, 4, 6), word, 3, true, 7, true)
+  queue.add(1, first, Int32Array.of(8, 12, 14), word, 3, false, 0, true)
+  expect(queue.bytes).toBe(first)
+  expect(texts()).toEqual(['SET a 1', 'SET b 2'])
+  queue.settle()
+  first.fill(0)
+  expect(texts()).toEqual(['SET a 1', 'SET b 2'])
+  // What has bytes of its own by now does not refer to lent ones.
+  const next = fromLatin1(`SET c ${'3'.repeat(5000)}`)
+  queue.add(1, next, Int32Array.of(0, 4, 6), Int32Array.of(3, 1, 5000), 3, false, 0, true)
+  next.fill(0)
+  expect(texts()).toEqual(['SET a 1', 'SET b 2', `SET c ${'3'.repeat(5000)}`])
+  expect(queue.memoryBytes).toBe(10 + 4 + 5000 + 9 * 8)
+})
+
+test('lent bytes are kept when others come in between, and forgotten with the queue', () => {
+  const queue = new Queue()
+  const lent = fromLatin1('PING')
+  queue.add(1, lent, Int32Array.of(0), Int32Array.of(4), 1, false, 0, true)
+  add(queue, 2, ['GET', 'k'])
+  lent.fill(0)
+  queue.rewind()
+  expect([read(queue).args, read(queue).args]).toEqual([['PING'], ['GET', 'k']])
+  queue.clear()
+  queue.add(1, lent, Int32Array.of(0), Int32Array.of(4), 1, false, 0, true)
+  queue.clear()
+  expect(queue.bytes).not.toBe(lent)
+})
+
 test('its size is that of the arguments and what points to them', () => {
   const queue = new Queue()
   add(queue, 1, ['SET', 'k', 'value'])
