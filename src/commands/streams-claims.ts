@@ -35,9 +35,12 @@ const COUNT_MAX = (2 ** 63 - 1) / 16
 const id = new StreamId()
 const lastId = new StreamId()
 
-/** The entry of a stream whose group is asked for; REFUSED after replying that it is none. */
-function streamOf(call: Call): Ref {
-  const entry = call.db.lookupRead(call.bytes, call.posOf(1), call.lenOf(1))
+function lookup(call: Call): Ref {
+  return call.db.lookupRead(call.bytes, call.posOf(1), call.lenOf(1))
+}
+
+/** The entry if it is a stream, or none; REFUSED after replying that it is another type. */
+function streamOf(call: Call, entry: Ref): Ref {
   if (entry === NONE || call.keyspace.entries.type(entry) === Type.STREAM) return entry
   call.reply.error(WRONG_TYPE)
   return REFUSED
@@ -134,7 +137,7 @@ const options = new ClaimOptions()
 function xclaim(call: Call): void {
   const { reply, keyspace, db } = call
   const { groups } = keyspace.streams
-  const entry = streamOf(call)
+  const entry = streamOf(call, lookup(call))
   if (entry === REFUSED) return
   const found = groupOf(call, entry)
   if (found === REFUSED) return
@@ -242,6 +245,7 @@ const start = new StreamId()
 function xautoclaim(call: Call): void {
   const { keyspace, db } = call
   const { groups } = keyspace.streams
+  const looked = lookup(call) // before anything else: a miss is told of, even if an argument is wrong
   const idle = millisecondsAt(call, IDLE_AT, BAD_AUTOCLAIM_IDLE)
   if (idle === undefined || !rangeStart(call, 5, start)) return
   let count = COUNT_DEFAULT
@@ -255,7 +259,7 @@ function xautoclaim(call: Call): void {
     } else if (call.is(index, 'JUSTID')) justId = true
     else return call.reply.error(SYNTAX)
   }
-  const entry = streamOf(call)
+  const entry = streamOf(call, looked)
   if (entry === REFUSED) return
   const found = groupOf(call, entry)
   if (found === REFUSED) return

@@ -154,9 +154,14 @@ export class Database {
 
   /** Adds an entry for the key last looked up, which must not be there. Allocates. */
   insert(entry: Ref): void {
+    this.insertLoaded(entry)
+    if (this.keyspace.hasListeners) this.tellNew(entry)
+  }
+
+  /** As insert, but nobody is told of a new key: it was read from a file. */
+  insertLoaded(entry: Ref): void {
     this.keyspace.table.insert(this.root, entry, this.hash)
     if (this.keyspace.entries.fallsDue(entry)) this.noteDue(entry, this.hash)
-    if (this.keyspace.hasListeners) this.tellNew(entry)
   }
 
   private tellNew(entry: Ref): void {

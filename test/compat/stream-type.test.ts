@@ -311,8 +311,13 @@ const SCENES: Readonly<Record<string, string>> = {
     9 XADD s 3-1 a b
     9 EXEC`,
   notifications: `
-    9 CONFIG SET notify-keyspace-events KEA
+    9 CONFIG SET notify-keyspace-events KEAmn
     1 PSUBSCRIBE __key*__:*
+    9 XAUTOCLAIM none g c x 0
+    9 XAUTOCLAIM none g c 0 0
+    9 XCLAIM none g c x 0
+    9 XPENDING none g x
+    9 XPENDING none g - + x
     9 XADD s 1-1 a b
     9 XADD s MAXLEN 1 2-1 a b
     9 XGROUP CREATE s g 0
@@ -330,6 +335,7 @@ const SCENES: Readonly<Record<string, string>> = {
     9 XDEL s 2-1
     9 XADD s 6-1 a b
     9 XTRIM s MAXLEN 0
+    9 DEBUG RELOAD
     9 DEL s`,
   'watched keys': `
     1 XADD s 1-1 a b

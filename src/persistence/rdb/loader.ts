@@ -281,7 +281,7 @@ export class RdbLoader {
         this.reader.refuse(`RDB has duplicated key ${shownKey(bytes, pos, len)} in DB ${db.id}`)
       db.remove(found)
     }
-    db.insert(entry)
+    db.insertLoaded(entry)
     this.loadedCount++
   }
 
