@@ -343,8 +343,10 @@ export class Connection {
         continue
       }
       if (session.blocked || (session.flags & CLOSING) !== 0 || state === INCOMPLETE) break
-      if (state === EMPTY) start = decoder.at
-      else if (state === FAILED) {
+      if (state === EMPTY) {
+        start = decoder.at
+        if (session.replyMode === ReplyMode.SKIP) this.replyAgain()
+      } else if (state === FAILED) {
         this.failProtocol(decoder.error, bytes, start, end)
         start = end
       }
@@ -439,11 +441,15 @@ export class Connection {
       reply.truncate(mark)
       if (this.held !== null) this.releasePushes()
     }
-    if (mode === ReplyMode.SKIP && session.replyMode === ReplyMode.SKIP) {
-      session.replyMode = ReplyMode.ON
-      session.gates &= ~Gate.REPLY
-    } else if (session.replyMode === ReplyMode.SKIP_NEXT) session.replyMode = ReplyMode.SKIP
+    if (mode === ReplyMode.SKIP && session.replyMode === ReplyMode.SKIP) this.replyAgain()
+    else if (session.replyMode === ReplyMode.SKIP_NEXT) session.replyMode = ReplyMode.SKIP
     return true
+  }
+
+  /** What CLIENT REPLY SKIP was said for has passed: a request of no arguments counts, as in Redis. */
+  private replyAgain(): void {
+    this.session.replyMode = ReplyMode.ON
+    this.session.gates &= ~Gate.REPLY
   }
 
   private failProtocol(text: string, bytes: Uint8Array, pos: number, end: number): void {

@@ -135,6 +135,16 @@ describe('CLIENT REPLY', () => {
     expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY SKIP', 'PING', 'PING')).toEqual(['+PONG\r\n'])
     expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY ON', 'PING')).toEqual([OK, '+PONG\r\n'])
     expect(await replies('CLIENT REPLY x')).toEqual([SYNTAX])
+    expect(await replies('CLIENT REPLY SKIP', 'RESET', 'PING')).toEqual(['+PONG\r\n'])
+    expect(await replies('CLIENT REPLY OFF', 'RESET', 'PING')).toEqual(['+RESET\r\n', '+PONG\r\n'])
+  })
+
+  test('SKIP has passed with a request of no arguments', async () => {
+    const client = await connect(server())
+    for (const nothing of ['\r\n', '*0\r\n', '*-1\r\n', ' \r\n']) {
+      client.send(`CLIENT REPLY SKIP\r\n${nothing}ECHO 1\r\nECHO 2\r\n`)
+      expect((await client.replies(2)).map(String)).toEqual(['$1\r\n1\r\n', '$1\r\n2\r\n'])
+    }
   })
 
   test('SKIP silences a command that must wait, too', async () => {

@@ -150,8 +150,11 @@ function reset(server: Server, call: Call): void {
   session.version = 2
   reply.version = 2
   session.name = ''
-  session.replyMode = ReplyMode.ON
-  session.gates &= ~Gate.REPLY
+  // (CLIENT REPLY SKIP still holds for this command, as in Redis.)
+  if (session.replyMode !== ReplyMode.SKIP) {
+    session.replyMode = ReplyMode.ON
+    session.gates &= ~Gate.REPLY
+  }
   session.flags &= ~(SessionFlag.NO_EVICT | SessionFlag.NO_TOUCH)
   server.keyspace.noTouch = false
   reply.simple('RESET')
