@@ -92,6 +92,11 @@ export class Blocking implements Blocker {
     return this.waiters.whenGoneKeyCount
   }
 
+  /** Bytes of the arguments of the command with which a client waits; 0 if it does not. */
+  requestBytes({ id }: Session): number {
+    return this.clients.get(id)?.request.bytes.length ?? 0
+  }
+
   block(
     call: Call,
     type: Type,

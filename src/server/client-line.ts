@@ -60,7 +60,7 @@ export function clientLine(server: Server, connection: Connection): string {
   const input = isRunning && own === 0 ? server.wire.end : own
   const age = now - seconds(connection.createdAt)
   const idle = now - seconds(connection.lastInteraction)
-  const args = isRunning ? argumentsSize(call) : 0
+  const args = isRunning ? argumentsSize(call) : server.blocking.requestBytes(session)
   connection.measure()
   const queued = session.queue?.memoryBytes ?? 0
   return [

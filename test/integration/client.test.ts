@@ -61,6 +61,70 @@ describe('CLIENT LIST and INFO', () => {
     expect(await look()).toMatchObject({ oll: '0', events: 'r' })
   })
 
+  test('tell who subscribes, queues, waits or watches, and what it did last', async () => {
+    const states = {
+      subscriber: [
+        ['SUBSCRIBE', 'a', 'b'],
+        ['PSUBSCRIBE', 'p*'],
+        ['SSUBSCRIBE', 's'],
+        ['GET', 'refused'],
+      ],
+      unsubscribed: [['SUBSCRIBE', 'a'], ['UNSUBSCRIBE']],
+      reader: [
+        ['HELLO', '3'],
+        ['SUBSCRIBE', 'a'],
+        ['GET', 'k'],
+      ],
+      queuing: [['SELECT', '3'], ['WATCH', 'k'], ['MULTI'], ['SET', 'k', 'hello'], ['SUBSCRIBE', 'q']],
+      beginning: [['MULTI']],
+      spoiled: [['MULTI'], ['SET', 'k']],
+      waiter: [['BLPOP', 'none', 'none2', '0']],
+      both: [
+        ['HELLO', '3'],
+        ['SUBSCRIBE', 'a'],
+        ['BLMOVE', 'none', 'x', 'LEFT', 'RIGHT', '0'],
+      ],
+      notWaiting: [['MULTI'], ['BLPOP', 'none', '0'], ['EXEC']],
+      monitor: [['MONITOR']],
+      tracker: [
+        ['HELLO', '3'],
+        ['CLIENT', 'TRACKING', 'ON', 'BCAST'],
+      ],
+    }
+    const admin = await connect(server())
+    const names = new Map<string, string>()
+    for (const [name, commands] of Object.entries(states)) {
+      const client = await connect(server())
+      names.set((await describeClient(client))['id']!, name)
+      client.send(Buffer.concat(commands.map((words) => encode(...words))))
+    }
+    const seen = async () => {
+      const lines = (await listClients(admin)).filter((fields) => names.has(fields['id']!))
+      return Object.fromEntries(lines.map((fields) => [names.get(fields['id']!)!, fields]))
+    }
+    const isDone = ([name, commands]: [string, string[][]], lines: Awaited<ReturnType<typeof seen>>) =>
+      lines[name]!['cmd']!.split('|')[0] === commands.at(-1)![0]!.toLowerCase()
+    await eventually(async () => {
+      const lines = await seen()
+      return Object.entries(states).every((state) => isDone(state, lines))
+    }, 'all states')
+    const idle = { flags: 'N', sub: '0', psub: '0', ssub: '0', multi: '-1', watch: '0', 'argv-mem': '0', redir: '-1' }
+    // As Redis 7.2.4 answers.
+    expect(await seen()).toMatchObject({
+      subscriber: { ...idle, flags: 'P', sub: '2', psub: '1', ssub: '1', cmd: 'get', resp: '2' },
+      unsubscribed: { ...idle, cmd: 'unsubscribe' },
+      reader: { ...idle, flags: 'P', sub: '1', cmd: 'get', resp: '3' },
+      queuing: { ...idle, flags: 'x', db: '3', multi: '2', watch: '1', 'multi-mem': '59', cmd: 'subscribe' },
+      beginning: { ...idle, flags: 'x', multi: '0', 'multi-mem': '0', cmd: 'multi' },
+      spoiled: { ...idle, flags: 'x', multi: '0', cmd: 'set' },
+      waiter: { ...idle, flags: 'b', 'argv-mem': '15', cmd: 'blpop' },
+      both: { ...idle, flags: 'Pb', sub: '1', 'argv-mem': '21', cmd: 'blmove', resp: '3' },
+      notWaiting: { ...idle, cmd: 'exec' },
+      monitor: { ...idle, flags: 'O', cmd: 'monitor' },
+      tracker: { ...idle, flags: 'tB', redir: '0', cmd: 'client|tracking' },
+    })
+  })
+
   test('name the path for clients of a Unix socket', async () => {
     const local = await startCinnabar({ args: ['--unixsocket', '/tmp/cinnabar-client-test.sock'] })
     const path = '/tmp/cinnabar-client-test.sock'

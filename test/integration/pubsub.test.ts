@@ -88,6 +88,41 @@ describe('slow subscribers', () => {
     await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60')
   })
 
+  test('some among many are closed while all are written to, and the others get everything in order', async () => {
+    const clients = await Promise.all(Array.from({ length: 100 }, () => connect(server())))
+    const admin = await connect(server())
+    for (const client of clients) await client.command('SUBSCRIBE', 'many')
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 0 0')
+    // A turn writes to 32: the first, one in its midst, its last, the next turn's first and the very last do not read.
+    const slow = new Set([0, 10, 31, 32, 99].map((index) => clients[index]!))
+    for (const client of slow) client.pause()
+    const texts: string[] = []
+    let receivers = 100
+    for (let round = 0; receivers > 95 && round < 100; round++) {
+      const batch = Array.from({ length: 4 }, (_, index) => `${round}.${index} `.padEnd(60_000 + index, 'x'))
+      texts.push(...batch)
+      admin.send(Buffer.concat(batch.map((text) => encode('PUBLISH', 'many', text))))
+      receivers = Number(String((await admin.replies(4))[3]).slice(1))
+      // Else those who read would be behind as well.
+      const reading = clients.filter((client) => !slow.has(client))
+      for (const client of reading) {
+        for (const [index, reply] of (await client.replies(4)).entries()) {
+          expect(reply.equals(encode('message', 'many', batch[index]!))).toBe(true)
+        }
+      }
+    }
+    expect(receivers).toBe(95)
+    await ask(admin, 'CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 32mb 8mb 60')
+    // What the slow ones did get is what was sent first, in order, as far as it goes.
+    const sent = Buffer.concat(texts.map((text) => encode('message', 'many', text)))
+    for (const client of slow) {
+      client.resume()
+      await client.closed
+      const received = Buffer.concat([...client.takeUnclaimed(), client.rest])
+      expect(sent.subarray(0, received.length).equals(received)).toBe(true)
+    }
+  })
+
   test('small messages that a client does not read count, and all come in order when it reads again', async () => {
     const [slow, admin] = [await connect(server()), await connect(server())]
     await slow.command('SUBSCRIBE', 'small')
