@@ -109,8 +109,12 @@ function ltrim(call: Call): void {
   const isEmpty = start > last
   if (isEmpty) call.db.remove(entry)
   else {
-    lists.deleteRange(entry, last + 1, length - last - 1)
-    lists.deleteRange(entry, 0, start)
+    const count = last - start + 1
+    if (lists.isWorthParting(entry, count)) keyspace.freeEntry(lists.part(entry, start, count))
+    else {
+      lists.deleteRange(entry, last + 1, length - last - 1)
+      lists.deleteRange(entry, 0, start)
+    }
     lists.shrunk(entry)
   }
   call.taken(1, Event.LTRIM, isEmpty)

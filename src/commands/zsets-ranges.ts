@@ -372,6 +372,7 @@ function removeRange(call: Call, by: By, event: KeyEvent): void {
   if (count === 0) return reply.integer(0)
   const empty = count === zsets.size(entry)
   if (empty) call.db.remove(entry)
+  else if (zsets.isWorthParting(entry, count)) keyspace.freeEntry(zsets.part(entry, first, count))
   else zsets.removeRange(entry, first, count)
   keyspace.dirty += count - 1
   call.changed(1, event)

@@ -29,6 +29,8 @@ const ENCODING_NAMES = ['listpack', 'quicklist']
 
 /** A list of up to so many nodes is freed at once. */
 const NODES_AT_ONCE = 64
+/** Of the elements that go, the share up to which those that stay are copied: a node is copied as fast as removed. */
+const PARTED_SHARE = 0.5
 const NODES_PER_STEP = 16
 const KEPT_MIN = 1024
 /** Room that is kept for the next element to be kept. */
@@ -40,6 +42,8 @@ type Doom = (step: () => boolean) => void
 export class Lists {
   readonly listpacks: Listpacks
   readonly quicklist: Quicklist
+  /** A list of up to so many nodes is trimmed in place. */
+  partedNodes = NODES_AT_ONCE
   private readonly entries: Entries
   private readonly memory: Memory
   private readonly doom: Doom
@@ -294,6 +298,23 @@ export class Lists {
     const value = this.valueOf(entry)
     if (!this.isPacked(entry)) return this.quicklist.deleteRange(value, index, count)
     this.entries.setValue(entry, this.listpacks.deleteRange(value, index, count))
+  }
+
+  /** Whether it is cheaper to part with all but `count` elements than to delete the others one node after the other. */
+  isWorthParting(entry: Ref, count: number): boolean {
+    const others = this.length(entry) - count
+    if (this.isPacked(entry) || count > others * PARTED_SHARE) return false
+    return this.quicklist.sequence.nodeCount(this.valueOf(entry)) > this.partedNodes
+  }
+
+  /** Leaves the entry a copy of `count` elements from `index` on; returns one of no name that has the whole list as it
+   *  was, to be freed. Allocates. */
+  part(entry: Ref, index: number, count: number): Ref {
+    const whole = this.valueOf(entry)
+    const kept = this.quicklist.copyRange(whole, index, count)
+    const parted = this.adopt(ListEncoding.QUICKLIST, whole, this.kept, 0, 0)
+    this.entries.setValue(entry, kept)
+    return parted
   }
 
   // Whole lists.

@@ -129,6 +129,30 @@ export class Quicklist {
     return target
   }
 
+  /** A new list of `count` elements of this one from `index` on, in nodes that are copies of its nodes or of parts of
+   *  them. Allocates. */
+  copyRange(root: Ref, index: number, count: number): Ref {
+    const { sequence, listpacks, memory } = this
+    const target = sequence.create()
+    let node = sequence.nodeAt(root, index)
+    let slot = sequence.offset
+    for (let left = count; left > 0; slot = 0) {
+      const payload = sequence.payload(node)
+      const held = sequence.countIn(node)
+      const taken = Math.min(left, held - slot)
+      if (this.isPlain(node)) this.appendPlain(target, memory.bytesOf(payload), posOf(payload), sequence.sizeOf(node))
+      else {
+        let part = listpacks.copy(payload)
+        if (slot + taken < held) part = listpacks.deleteRange(part, slot + taken, held - slot - taken)
+        if (slot > 0) part = listpacks.deleteRange(part, 0, slot)
+        this.appendListpack(target, part)
+      }
+      left -= taken
+      node = sequence.next(node)
+    }
+    return target
+  }
+
   /** Bytes of all blocks. */
   bytes(root: Ref): number {
     const { sequence, memory } = this

@@ -39,11 +39,15 @@ export type ZaddOutcome = (typeof ZaddOutcome)[keyof typeof ZaddOutcome]
 const WHOLE_MAX = 2 ** 62
 const ROOT_SIZE = 8
 const AHEAD_MAX = 64
+/** Of the members that go, the share up to which the set is made anew of those that stay. */
+const PARTED_SHARE = 0.5
 
 export class Zsets {
   /** zset-max-listpack-entries, zset-max-listpack-value. */
   listpackCountMax = 128
   listpackLenMax = 64
+  /** So many members must go at least for the set to be made anew of the others. */
+  partedLeast = 1000
   /** The tables of large sorted sets: not the keyspace's, so that what that one has found stays found. */
   readonly table: Table
   /** The score that `find` or `update` met, or left. */
@@ -430,6 +434,34 @@ export class Zsets {
     }
   }
 
+  /** Whether it is cheaper to part with all but a few than to remove `count` members one by one. */
+  isWorthParting(entry: Ref, count: number): boolean {
+    return count >= this.partedLeast && this.isTable(entry) && this.size(entry) - count < count * PARTED_SHARE
+  }
+
+  /** Leaves the entry copies of all members but the `count` from a rank on; returns one of no name that has all as they
+   *  were, to be freed. Allocates. */
+  part(entry: Ref, rank: number, count: number): Ref {
+    const size = this.size(entry)
+    const whole = this.adopt(ZsetEncoding.TABLE, this.root(entry), this.text, 0, 0)
+    this.entries.setValue(entry, this.createRoot(ZsetEncoding.TABLE, size - count))
+    this.copyRanks(whole, entry, 0, rank)
+    this.copyRanks(whole, entry, rank + count, size)
+    return whole
+  }
+
+  private copyRanks(source: Ref, target: Ref, from: number, to: number): void {
+    const { inner: walk } = this
+    if (from === to) return
+    walk.start(source, from, false)
+    for (let left = to - from; left > 0; left--) {
+      walk.next()
+      walk.locate()
+      const { bytes, pos, len } = walk
+      this.insertInTable(target, walk.score, bytes, pos, len, hashBytes(bytes, pos, len))
+    }
+  }
+
   // Conversions.
 
   private toTable(entry: Ref, expected: number): void {
@@ -495,14 +527,11 @@ export class Zsets {
 
   /** Gives `target`, an entry of the same encoding without a value, a copy of `source`'s. Allocates. */
   copyValue(source: Ref, target: Ref): void {
-    const { entries, inner: walk } = this
+    const { entries } = this
     if (!this.isTable(source)) return entries.setValue(target, this.listpacks.copy(this.root(source)))
-    entries.setValue(target, this.createRoot(ZsetEncoding.TABLE, this.size(source)))
-    for (walk.begin(source); walk.next(); ) {
-      walk.locate()
-      const { bytes, pos, len } = walk
-      this.insertInTable(target, walk.score, bytes, pos, len, hashBytes(bytes, pos, len))
-    }
+    const size = this.size(source)
+    entries.setValue(target, this.createRoot(ZsetEncoding.TABLE, size))
+    this.copyRanks(source, target, 0, size)
   }
 
   verify(entry: Ref): void {

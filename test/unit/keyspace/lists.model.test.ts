@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Keyspace } from '../../../src/keyspace/keyspace.ts'
+import { ListEncoding } from '../../../src/keyspace/lists.ts'
 import { fromLatin1, latin1 } from '../../../src/lib/bytes.ts'
 import { NONE, type Ref } from '../../../src/memory/memory.ts'
 
@@ -71,6 +72,19 @@ class Pair {
     const deleted = Math.min(count, this.model.length - index)
     this.lists.deleteRange(entry, index, deleted)
     this.model.splice(index, deleted)
+    this.removed(entry)
+  }
+
+  /** Leaves only some elements, of a copy. */
+  part(place: number, count: number): void {
+    const { keyspace, lists } = this
+    const entry = this.found()
+    if (entry === NONE || keyspace.entries.encoding(entry) !== ListEncoding.QUICKLIST) return
+    const index = place % this.model.length
+    const kept = Math.min(count + 1, this.model.length - index)
+    keyspace.freeEntry(lists.part(entry, index, kept))
+    while (keyspace.reclaim()) {}
+    this.model = this.model.slice(index, index + kept)
     this.removed(entry)
   }
 
@@ -181,6 +195,7 @@ const operation = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(fc.constant('pop' as const), fc.boolean()) },
   { weight: 1, arbitrary: fc.tuple(fc.constant('rotate' as const), fc.boolean()) },
   { weight: 2, arbitrary: fc.tuple(fc.constant('deleteRange' as const), place, fc.nat({ max: 12 })) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant('part' as const), place, fc.nat({ max: 30 })) },
   { weight: 3, arbitrary: fc.tuple(fc.constant('insert' as const), place, fc.boolean(), element) },
   { weight: 3, arbitrary: fc.tuple(fc.constant('replace' as const), place, element) },
   { weight: 2, arbitrary: fc.tuple(fc.constant('removeEqual' as const), place, fc.boolean(), element, fc.nat(5)) },

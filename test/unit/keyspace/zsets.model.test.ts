@@ -89,6 +89,19 @@ class Pair {
     if (this.zsets.size(entry) === 0) this.db.remove(entry)
   }
 
+  /** As `removeRange`, by making the sorted set anew of those that stay. */
+  part(from: number, count: number): void {
+    const { keyspace, zsets } = this
+    const entry = this.found()
+    const first = Math.min(from, this.model.size)
+    const removed = Math.min(count, this.model.size - first)
+    if (entry === NONE || keyspace.entries.encoding(entry) !== ZsetEncoding.TABLE) return
+    if (removed === this.model.size) return
+    for (const [member] of this.sorted.slice(first, first + removed)) this.model.delete(member)
+    keyspace.freeEntry(zsets.part(entry, first, removed))
+    while (keyspace.reclaim()) {}
+  }
+
   /** Takes the first or last member, perhaps one that has been read ahead, or was. */
   pop(last: boolean, ahead: number): void {
     const entry = this.found()
@@ -184,6 +197,14 @@ const operation = fc.oneof(
       ([from, count]) =>
         (pair: Pair) =>
           pair.removeRange(from, count),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.nat(6), fc.nat(8)).map(
+      ([from, count]) =>
+        (pair: Pair) =>
+          pair.part(from, count),
     ),
   },
   {

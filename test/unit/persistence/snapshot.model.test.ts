@@ -89,6 +89,8 @@ function smallLimits(): Server {
   hashes.listpackCountMax = 12
   zsets.listpackCountMax = 12
   lists.quicklist.setFill(8)
+  lists.partedNodes = 1
+  zsets.partedLeast = 1
   streams.log.nodeEntriesMax = 5
   return server
 }
@@ -150,6 +152,7 @@ class Writer {
       () => ['LINSERT', typed('list'), 'AFTER', item, 'new'],
       () => ['LTRIM', typed('list'), String(random.below(10)), '-2'],
       () => ['LMOVE', typed('list'), `list:${other}`, 'LEFT', 'RIGHT'],
+      () => ['LTRIM', typed('list'), '3', String(3 + random.below(5))],
       () => ['SADD', typed('set'), ...this.items((each) => [each])],
       () => ['SREM', typed('set'), ...this.items((each) => [each])],
       () => ['SPOP', typed('set'), String(1 + random.below(40))],
@@ -170,6 +173,7 @@ class Writer {
       () => ['ZREM', typed('zset'), ...this.items((each) => [each])],
       () => ['ZPOPMIN', typed('zset'), String(1 + random.below(30))],
       () => ['ZREMRANGEBYRANK', typed('zset'), '0', String(random.below(20))],
+      () => ['ZREMRANGEBYRANK', typed('zset'), '2', String(-1 - random.below(4))],
       () => ['ZUNIONSTORE', typed('zset'), '2', `zset:${other}`, `set:${this.key()}`],
       ...this.streamChanges(key, item),
     ]
