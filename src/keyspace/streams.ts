@@ -8,7 +8,7 @@
  * that go through entries; whoever runs inside of a command has one of its own. */
 import { assert } from '../lib/assert.ts'
 import type { Digest } from '../lib/digest.ts'
-import { addInt64, type Int64, subInt64 } from '../lib/int64.ts'
+import { addInt64, type Int64, wrapSubInt64 } from '../lib/int64.ts'
 import { ID_TEXT_MAX, StreamId } from '../lib/stream-id.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import type { Listpacks } from '../structures/listpack.ts'
@@ -102,7 +102,7 @@ export class Streams {
     if (!deleted.isZero && deleted.compare(first) >= 0) return UNKNOWN_READ
     const toFirst = id.compare(first)
     if (toFirst > 0) return UNKNOWN_READ
-    return subInt64(added, toFirst < 0 ? length : length - 1) ?? UNKNOWN_READ
+    return wrapSubInt64(added, toFirst < 0 ? length : length - 1)
   }
 
   /** How many entries a group has still to read; undefined if that cannot be told. */
@@ -112,9 +112,9 @@ export class Streams {
     if (added === 0) return 0
     const read = groups.entriesRead(group)
     const lastRead = groups.lastId(group, new StreamId())
-    if (read !== UNKNOWN_READ && !this.hasHoleFrom(root, lastRead)) return subInt64(added, read)
+    if (read !== UNKNOWN_READ && !this.hasHoleFrom(root, lastRead)) return wrapSubInt64(added, read)
     const count = this.countUpTo(root, lastRead)
-    return count === UNKNOWN_READ ? undefined : subInt64(added, count)
+    return count === UNKNOWN_READ ? undefined : wrapSubInt64(added, count)
   }
 
   /** A group reads an entry beyond what it has read so far. */

@@ -132,6 +132,12 @@ export function subInt64(a: Int64, b: Int64): Int64 | undefined {
   return canonical(BigInt(a) - BigInt(b))
 }
 
+/** The difference modulo 2^64, as a signed number: what counters that C keeps without a sign are apart. */
+export function wrapSubInt64(a: Int64, b: Int64): Int64 {
+  const difference = subInt64(a, b)
+  return difference ?? (canonical(BigInt.asIntN(64, BigInt(a) - BigInt(b))) as Int64)
+}
+
 /** Only INT64_MIN has no negative. */
 export function negInt64(value: Int64): Int64 | undefined {
   return typeof value === 'number' ? 0 - value : canonical(-value)

@@ -93,6 +93,13 @@ const EDGES = `
   XTRIM s MAXLEN = 1
   XTRIM none MAXLEN 1
   XADD s 10-1 a b
+  XADD much 1-1 a b
+  XSETID much 1-1 ENTRIESADDED 9223372036854775807
+  XGROUP CREATE much g 1-1
+  XADD much 2-1 a b
+  XTRIM much MAXLEN 1
+  XINFO GROUPS much
+  DEL much
   XGROUP CREATE none g $
   XGROUP CREATE none g x MKSTREAM
   EXISTS none

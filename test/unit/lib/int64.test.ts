@@ -23,6 +23,7 @@ import {
   subInt64,
   toNumber,
   UINT64_MAX,
+  wrapSubInt64,
   writeInt64,
 } from '../../../src/lib/int64.ts'
 
@@ -169,6 +170,7 @@ describe('arithmetic', () => {
       fc.property(int64, int64, (a, b) => {
         expect(addInt64(canonical(a), canonical(b))).toBe(expected(a + b))
         expect(subInt64(canonical(a), canonical(b))).toBe(expected(a - b))
+        expect(wrapSubInt64(canonical(a), canonical(b))).toBe(canonical(BigInt.asIntN(64, a - b)))
         expect(Math.sign(compareInt64(canonical(a), canonical(b)))).toBe(a < b ? -1 : a > b ? 1 : 0)
       }),
       { numRuns: 2000 },
