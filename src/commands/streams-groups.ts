@@ -96,7 +96,7 @@ function create(call: Call): void {
   else streams.log.id(streams.rootOf(entry), LogId.LAST, id)
   if (entry === NONE) {
     entry = streams.add(call.db, call.bytes, call.posOf(KEY_AT), call.lenOf(KEY_AT))
-    call.tell(KEY_AT, Event.MADE)
+    call.tell(KEY_AT, Event.UNTOLD)
   }
   if (find(call, entry) !== NONE) return reply.error(BUSY_GROUP)
   const root = streams.rootOf(entry)

@@ -98,14 +98,12 @@ export const Event = {
   XGROUP_DESTROY: { kind: 't', name: 'xgroup-destroy', isAside: true },
   XGROUP_CREATECONSUMER: group('xgroup-createconsumer'),
   XGROUP_DELCONSUMER: group('xgroup-delconsumer'),
-  /** An empty stream has been made: a change that no notification tells of. */
-  MADE: { kind: ' ', name: '' },
   GEORADIUSSTORE: zset('georadiusstore'),
   GEOSEARCHSTORE: zset('geosearchstore'),
   EXPIRED: { kind: 'x', name: 'expired', isToldFirst: true },
   EVICTED: { kind: 'e', name: 'evicted' },
   MISS: { kind: 'm', name: 'keymiss' },
   NEW: { kind: 'n', name: 'new' },
-  /** A change that no class of notifications has: PFCOUNT keeps in the value what it has counted. */
-  UNTOLD: { kind: '-', name: '' },
+  /** A change that no notification tells of: an empty stream is made; PFCOUNT keeps what it has counted. */
+  UNTOLD: { kind: ' ', name: '' },
 } as const satisfies Record<string, KeyEvent>

@@ -51,6 +51,7 @@ class Engine {
     this.call = new Call(this.keyspace, new Session(1), new Reply())
     this.keyspace.listen({
       keyChanged: (db: Database, bytes: Uint8Array, pos: number, len: number, event: KeyEvent) => {
+        if (event.name === '') return // of some changes no notification tells
         this.events.push(`${db.id} ${event.name} ${latin1(bytes, pos, len)}`)
       },
       flushed: () => undefined,

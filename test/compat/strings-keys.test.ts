@@ -102,8 +102,10 @@ describe.skipIf(!redisAvailable())('strings and keys answer as redis-server does
   let twins: Twins
 
   beforeAll(async () => {
-    servers = [await startCinnabar(), await startRedis()]
+    const debug = { args: ['--enable-debug-command', 'yes'] }
+    servers = [await startCinnabar(debug), await startRedis(debug)]
     twins = new Twins(await servers[0].connect(), await servers[1].connect())
+    await twins.send('DEBUG SET-ACTIVE-EXPIRE 0\r\n', 1) // or each looks for what is due in its own time
   })
   afterAll(async () => {
     await twins.close()
