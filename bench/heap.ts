@@ -1,13 +1,14 @@
 /* Inserts many keys and watches what that does to the server: the size of its JS heap, its resident memory, and the
- * longest time it kept another client waiting.
+ * longest time it kept another client waiting. Then stores collections of each shape, and watches the heap only.
  *
  * The stall is measured twice: from outside, as the slowest PING of a second process (which includes whatever the
  * machine's scheduler does when writer, probe and server share few cores: compare with the other server's figure, and
  * with the idle one), and by the server itself, if INFO has `cinnabar_loop_stall_max_us`. */
 import { keyOf, runCommands, runLoad } from './load.ts'
+import { SHAPES, type Shape } from './memory.ts'
 import { Probe, type ProbeFigures } from './probe.ts'
 import { type Info, Server } from './servers.ts'
-import { atMost, type Bar, left, type Options, right, type Suite, significant, type Table } from './suite.ts'
+import { atMost, type Bar, left, type Options, right, type Suite, selected, significant, type Table } from './suite.ts'
 
 const KEYS_DEFAULT = 10_000_000
 const KEYS_QUICK = 200_000
@@ -17,6 +18,14 @@ const IDLE_MS = 1000
 const VALUE = 'v'.repeat(32)
 const HEAP_LIMIT_MB = 64
 const STALL_LIMIT_MS = 5
+const STRINGS = 'strings'
+const COLLECTIONS = [
+  ...['list, 1M elements', 'hash, 1M fields', 'set, 1M members', 'sorted set, 1M members'],
+  ...['list, 10 short elements', 'hash, 20 fields', 'set, 50 integers', 'sorted set, 100 members'],
+]
+const MANY = 1_000_000
+const MANY_QUICK = 10_000
+const SAMPLE_MS = 250
 
 interface HeapFigures {
   server: string
@@ -34,20 +43,89 @@ interface HeapFigures {
 
 export const heapSuite: Suite = {
   name: 'heap',
-  summary: 'JS heap and longest stall while 10M keys are inserted',
+  summary: 'JS heap and longest stall while 10M keys are inserted, JS heap while collections are stored',
   async run(options) {
     const keys = options.keys ?? (options.quick ? KEYS_QUICK : KEYS_DEFAULT)
     const figures: HeapFigures[] = []
-    for (const spec of options.specs) {
-      const server = await Server.start(spec, options.portBase)
-      try {
-        figures.push(await insert(options, server, keys))
-      } finally {
-        await server.stop()
+    if (selected(options, STRINGS)) {
+      for (const spec of options.specs) {
+        const server = await Server.start(spec, options.portBase)
+        try {
+          figures.push(await insert(options, server, keys))
+        } finally {
+          await server.stop()
+        }
       }
     }
-    return { tables: [tableOf(figures, keys)], bars: barsOf(figures, keys), chart: null, data: figures }
+    const shapes: ShapeHeap[] = []
+    for (const shape of SHAPES) {
+      if (COLLECTIONS.includes(shape.name) && selected(options, shape.name)) shapes.push(await store(options, shape))
+    }
+    return {
+      tables: [
+        ...(figures.length > 0 ? [tableOf(figures, keys)] : []),
+        ...(shapes.length > 0 ? [shapesOf(shapes)] : []),
+      ],
+      bars: [...(figures.length > 0 ? barsOf(figures, keys) : []), ...shapeBarsOf(shapes)],
+      chart: null,
+      data: { strings: figures, collections: shapes },
+    }
   },
+}
+
+interface ShapeHeap {
+  shape: string
+  keys: number
+  /** The greatest while they were stored, and at the end. */
+  greatestMb: number
+  heapMb: number
+  usedMb: number
+}
+
+/** Stores a large collection, or many small ones, in a server of our own. */
+async function store(options: Options, shape: Shape): Promise<ShapeHeap> {
+  const many = options.quick ? MANY_QUICK : MANY
+  const keys = shape.elements >= MANY ? 1 : Math.min(options.keys ?? many, many)
+  const server = await Server.start(options.specs[0]!, options.portBase)
+  let greatestMb = 0
+  const sample = async () => {
+    const info = await server.info()
+    const heapMb = field(info, 'cinnabar_js_heap_used') / 1e6
+    greatestMb = Math.max(greatestMb, heapMb)
+    return { heapMb, usedMb: field(info, 'used_memory') / 1e6 }
+  }
+  try {
+    options.progress(`heap: ${shape.name}`)
+    let isDone = false
+    const stored = runLoad(server.address, { count: shape.commands(keys), command: shape.command })
+    const watched = async () => {
+      for (; !isDone; await pause(SAMPLE_MS)) await sample()
+    }
+    await Promise.all([stored.finally(() => (isDone = true)), watched()])
+    const { heapMb, usedMb } = await sample()
+    return { shape: shape.name, keys, greatestMb, heapMb, usedMb }
+  } finally {
+    await server.stop()
+  }
+}
+
+function shapesOf(shapes: readonly ShapeHeap[]): Table {
+  return {
+    title: 'JS heap while collections are stored, MB',
+    columns: [left('shape'), ...['keys', 'greatest', 'at the end', 'used_memory'].map(right)],
+    rows: shapes.map((each) => [
+      each.shape,
+      ...[each.keys, each.greatestMb, each.heapMb, each.usedMb].map((value) => significant(value)),
+    ]),
+    notes: [],
+  }
+}
+
+function shapeBarsOf(shapes: readonly ShapeHeap[]): Bar[] {
+  if (shapes.length === 0) return []
+  const isAll = shapes.length === COLLECTIONS.length && shapes.every(({ keys }) => keys === 1 || keys >= MANY)
+  const greatest = Math.max(...shapes.map(({ greatestMb }) => greatestMb))
+  return [atMost('JS heap while collections are stored, MB', greatest, HEAP_LIMIT_MB, isAll)]
 }
 
 async function insert(options: Options, server: Server, keys: number): Promise<HeapFigures> {

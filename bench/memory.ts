@@ -65,7 +65,7 @@ const SMALL = 10
 const LARGE = 1000
 const HUGE = 1_000_000
 
-const SHAPES: readonly Shape[] = [
+export const SHAPES: readonly Shape[] = [
   STRING_SHAPE,
   { ...STRING_SHAPE, name: 'string (integer)', command: (i) => ['SET', keyOf(i), i * 1000] },
   { ...STRING_SHAPE, name: 'string (200-byte value)', command: (i) => ['SET', keyOf(i), value32(i).padEnd(200, '.')] },
