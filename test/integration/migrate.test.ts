@@ -97,7 +97,8 @@ describe.each(redisAvailable() ? ['cinnabar', 'redis'] : ['cinnabar'])('to %s', 
   test('a kept connection that has been closed is replaced by a new one', async () => {
     await ask('MSET', 'a', '1', 'b', '2')
     expect(await migrate('a', 0, 1000)).toBe(OK)
-    expect(await ask('INFO', 'stats')).toContain('migrate_cached_sockets:1')
+    // (One to the server of earlier tests may be kept still.)
+    expect(await ask('INFO', 'stats')).toMatch(/migrate_cached_sockets:[12]\r/)
     await tell(target, 'CLIENT', 'KILL', 'SKIPME', 'yes', 'TYPE', 'normal')
     expect(await migrate('b', 0, 1000)).toBe(OK)
     expect(await tell(target, 'DBSIZE')).toBe(':2\r\n')
