@@ -357,6 +357,21 @@ function geosearchstore(call: Call): void {
   run(call, 2, Way.SEARCH | Way.SEARCHSTORE)
 }
 
+// What their definitions have in common.
+const UNIT = oneOf('unit', 'M', 'KM', 'FT', 'MI')
+const AROUND = oneOf(
+  'from',
+  string('FROMMEMBER member'),
+  block('FROMLONLAT fromlonlat', double('longitude'), double('latitude')),
+)
+const WITHIN = oneOf(
+  'by',
+  block('circle', double('BYRADIUS radius'), UNIT),
+  block('box', double('BYBOX width'), double('height'), UNIT),
+)
+const SOME = optional(block('count-block', integer('COUNT count'), optional('ANY')))
+const ORDERED = optional(oneOf('order', 'ASC', 'DESC'))
+
 export const geoSearchCommands = group('geo', {
   GEORADIUS: {
     summary: 'Finds the members near a place, and can store them.',
@@ -368,12 +383,12 @@ export const geoSearchCommands = group('geo', {
       double('longitude'),
       double('latitude'),
       double('radius'),
-      oneOf('unit', 'M', 'KM', 'FT', 'MI'),
+      UNIT,
       optional('WITHCOORD'),
       optional('WITHDIST'),
       optional('WITHHASH'),
       optional(block('count-block', integer('COUNT count'), optional(token('ANY', { since: '6.2.0' })))),
-      optional(oneOf('order', 'ASC', 'DESC')),
+      ORDERED,
       optional(
         oneOf(
           'store',
@@ -400,12 +415,12 @@ export const geoSearchCommands = group('geo', {
       double('longitude'),
       double('latitude'),
       double('radius'),
-      oneOf('unit', 'M', 'KM', 'FT', 'MI'),
+      UNIT,
       optional('WITHCOORD'),
       optional('WITHDIST'),
       optional('WITHHASH'),
       optional(block('count-block', integer('COUNT count'), optional(token('ANY', { since: '6.2.0' })))),
-      optional(oneOf('order', 'ASC', 'DESC')),
+      ORDERED,
     ],
     history: [['6.2.0', '`ANY`, after `COUNT`.']],
     deprecated: { since: '6.2.0', use: '`GEOSEARCH` with the `BYRADIUS` argument' },
@@ -420,12 +435,12 @@ export const geoSearchCommands = group('geo', {
       key('RO access'),
       string('member'),
       double('radius'),
-      oneOf('unit', 'M', 'KM', 'FT', 'MI'),
+      UNIT,
       optional('WITHCOORD'),
       optional('WITHDIST'),
       optional('WITHHASH'),
-      optional(block('count-block', integer('COUNT count'), optional('ANY'))),
-      optional(oneOf('order', 'ASC', 'DESC')),
+      SOME,
+      ORDERED,
       optional(
         oneOf(
           'store',
@@ -451,12 +466,12 @@ export const geoSearchCommands = group('geo', {
       key('RO access'),
       string('member'),
       double('radius'),
-      oneOf('unit', 'M', 'KM', 'FT', 'MI'),
+      UNIT,
       optional('WITHCOORD'),
       optional('WITHDIST'),
       optional('WITHHASH'),
-      optional(block('count-block', integer('COUNT count'), optional('ANY'))),
-      optional(oneOf('order', 'ASC', 'DESC')),
+      SOME,
+      ORDERED,
     ],
     deprecated: { since: '6.2.0', use: '`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments' },
     run: georadiusbymemberRo,
@@ -468,18 +483,10 @@ export const geoSearchCommands = group('geo', {
     flags: Flag.READONLY,
     args: [
       key('RO access'),
-      oneOf(
-        'from',
-        string('FROMMEMBER member'),
-        block('FROMLONLAT fromlonlat', double('longitude'), double('latitude')),
-      ),
-      oneOf(
-        'by',
-        block('circle', double('BYRADIUS radius'), oneOf('unit', 'M', 'KM', 'FT', 'MI')),
-        block('box', double('BYBOX width'), double('height'), oneOf('unit', 'M', 'KM', 'FT', 'MI')),
-      ),
-      optional(oneOf('order', 'ASC', 'DESC')),
-      optional(block('count-block', integer('COUNT count'), optional('ANY'))),
+      AROUND,
+      WITHIN,
+      ORDERED,
+      SOME,
       optional('WITHCOORD'),
       optional('WITHDIST'),
       optional('WITHHASH'),
@@ -495,18 +502,10 @@ export const geoSearchCommands = group('geo', {
     args: [
       key('OW update', 'destination'),
       key('RO access', 'source'),
-      oneOf(
-        'from',
-        string('FROMMEMBER member'),
-        block('FROMLONLAT fromlonlat', double('longitude'), double('latitude')),
-      ),
-      oneOf(
-        'by',
-        block('circle', double('BYRADIUS radius'), oneOf('unit', 'M', 'KM', 'FT', 'MI')),
-        block('box', double('BYBOX width'), double('height'), oneOf('unit', 'M', 'KM', 'FT', 'MI')),
-      ),
-      optional(oneOf('order', 'ASC', 'DESC')),
-      optional(block('count-block', integer('COUNT count'), optional('ANY'))),
+      AROUND,
+      WITHIN,
+      ORDERED,
+      SOME,
       optional('STOREDIST'),
     ],
     history: [['7.0.0', 'Units may be written in upper case.']],

@@ -4,10 +4,11 @@
  *
  * REDIS_SERVER names another redis-server. Lists of 7.0 are quicklists from the first element on: encodings are
  * compared with 7.2 only. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Argument, encode, RawClient } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
-import { redisAvailable, sleep, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { redisAvailable, sleep, type TestServer } from '../helpers/servers.ts'
+import { usePair } from './pair.ts'
 
 const EDGES = `
   RPUSH l a b c 4 -5 "" 6.5
@@ -373,43 +374,23 @@ async function play(server: TestServer, scene: string, version: number): Promise
 }
 
 describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let ours: RawClient
-  let redis: RawClient
-  let is72 = false
-
-  beforeAll(async () => {
-    servers = [await startCinnabar(), await startRedis()]
-    ours = await servers[0].connect()
-    redis = await servers[1].connect()
-    is72 = !String(await redis.command('INFO', 'SERVER')).includes('redis_version:7.0')
-  })
-  afterAll(async () => {
-    await ours.close()
-    await redis.close()
-    for (const server of servers) await server.stop()
-  })
-
-  async function both(...args: readonly Argument[]): Promise<[string, string]> {
-    return [String(await ours.command(...args)), String(await redis.command(...args))]
-  }
+  const pair = usePair()
 
   /** Changes that each server has counted. */
   async function changes(): Promise<[number, number]> {
-    const [ourInfo, redisInfo] = await both('INFO', 'PERSISTENCE')
+    const [ourInfo, redisInfo] = await pair().both('INFO', 'PERSISTENCE')
     const field = /rdb_changes_since_last_save:(\d+)/
     return [Number(field.exec(ourInfo)![1]), Number(field.exec(redisInfo)![1])]
   }
 
   describe.each([2, 3])('in RESP%i', (version) => {
     test('edges', async () => {
-      await both('HELLO', version)
-      await both('FLUSHALL')
+      await pair().both('HELLO', version)
+      await pair().both('FLUSHALL')
       const unlike: string[] = []
-      for (const line of linesOf(is72 ? EDGES + EDGES_OF_72 : EDGES)) {
-        ours.send(`${line}\r\n`)
-        redis.send(`${line}\r\n`)
-        const [ourReply, redisReply] = [String(await ours.reply()), String(await redis.reply())]
+      for (const line of linesOf(pair().isOld ? EDGES : EDGES + EDGES_OF_72)) {
+        const [replies] = await pair().send(`${line}\r\n`, 1)
+        const [ourReply, redisReply] = replies!.map(String)
         if (ourReply !== redisReply) unlike.push(`${line}\n  ours  ${ourReply}\n  redis ${redisReply}`)
       }
       expect(unlike).toEqual([])
@@ -418,29 +399,31 @@ describe.skipIf(!redisAvailable())('lists answer as redis-server does', () => {
     test.each([-1, -2, -5, 0, 1, 2, 5, 16, 128])('random commands with list-max-listpack-size %i', async (fill) => {
       const seed = testSeed()
       const generator = new Generator(seed, fill < 0 ? 3000 : 1000)
-      await both('HELLO', version)
-      await both('FLUSHALL')
-      await both('CONFIG', 'RESETSTAT')
-      await both('CONFIG', 'SET', 'list-max-listpack-size', fill)
+      await pair().both('HELLO', version)
+      await pair().both('FLUSHALL')
+      await pair().both('CONFIG', 'RESETSTAT')
+      await pair().both('CONFIG', 'SET', 'list-max-listpack-size', fill)
       const [ourBefore, redisBefore] = await changes()
       for (let step = 0; step < 1500; step++) {
         const args = generator.next()
-        const [ourReply, redisReply] = await both(...args)
+        const [ourReply, redisReply] = await pair().both(...args)
         expect(ourReply, `seed ${seed}, step ${step}: ${String(args).slice(0, 100)}`).toBe(redisReply)
-        if (!is72) continue
-        const [ourEncoding, redisEncoding] = await both('OBJECT', 'ENCODING', String(args[1]))
+        if (pair().isOld) continue
+        const [ourEncoding, redisEncoding] = await pair().both('OBJECT', 'ENCODING', String(args[1]))
         expect(ourEncoding, `seed ${seed}, step ${step}: ${String(args).slice(0, 100)}`).toBe(redisEncoding)
       }
-      const [ourDigest, redisDigest] = await both('DEBUG', 'DIGEST')
+      const [ourDigest, redisDigest] = await pair().both('DEBUG', 'DIGEST')
       expect(ourDigest).toBe(redisDigest)
       const [ourChanges, redisChanges] = await changes()
       expect(ourChanges - ourBefore).toBe(redisChanges - redisBefore)
     })
 
     test.each(Object.keys(SCENES))('waiting: %s', async (name) => {
-      if (!is72 && SCENES_OF_72.includes(name)) return
-      await both('FLUSHALL')
-      const [ourHeard, redisHeard] = await Promise.all(servers.map((server) => play(server, SCENES[name]!, version)))
+      if (pair().isOld && SCENES_OF_72.includes(name)) return
+      await pair().both('FLUSHALL')
+      const [ourHeard, redisHeard] = await Promise.all(
+        pair().servers.map((server) => play(server, SCENES[name]!, version)),
+      )
       expect(ourHeard).toEqual(redisHeard)
     })
   })

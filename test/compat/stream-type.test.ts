@@ -7,11 +7,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Random } from '../../src/lib/random.ts'
 import { type Argument, encode, RawClient } from '../helpers/raw-client.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { redisAvailable, sleep, startCinnabar, startRedis, type TestServer } from '../helpers/servers.ts'
+import { usePair } from './pair.ts'
 
 /** Each as it is sent; what 7.0 answers otherwise is marked. */
 const EDGES = `
@@ -519,51 +520,30 @@ async function play(server: TestServer, scene: string, version: number): Promise
 }
 
 describe.skipIf(!redisAvailable())('streams answer as redis-server does', () => {
-  let servers: readonly [TestServer, TestServer]
-  let ours: RawClient
-  let redis: RawClient
-  let is72 = false
-
-  beforeAll(async () => {
-    servers = [await startCinnabar(), await startRedis()]
-    ours = await servers[0].connect()
-    redis = await servers[1].connect()
-    is72 = !String(await redis.command('INFO', 'SERVER')).includes('redis_version:7.0')
-  })
-  afterAll(async () => {
-    await ours.close()
-    await redis.close()
-    for (const server of servers) await server.stop()
-  })
-
-  async function both(...args: readonly Argument[]): Promise<[string, string]> {
-    return [String(await ours.command(...args)), String(await redis.command(...args))]
-  }
+  const pair = usePair()
 
   /** What both know of a stream; the times of consumers are told in other words by 7.0. */
   async function expectSame(key: string): Promise<void> {
-    const [ourInfo, redisInfo] = await both('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0)
+    const [ourInfo, redisInfo] = await pair().both('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0)
     const known = (info: string) => {
       const text = withoutTimes(info).replace(/\$11\r\nactive-time\r\n:(-1|MS)\r\n/g, '')
       return text.replace(/:MS\r\n/g, '').replace(/[%*](4|5|8|10)\r\n\$4\r\nname/g, 'consumer name')
     }
     expect(known(ourInfo)).toBe(known(redisInfo))
-    const [ourDigest, redisDigest] = await both('DEBUG', 'DIGEST-VALUE', key)
+    const [ourDigest, redisDigest] = await pair().both('DEBUG', 'DIGEST-VALUE', key)
     expect(ourDigest).toBe(redisDigest)
   }
 
   describe.each([2, 3])('in RESP%i', (version) => {
     test('edges', async () => {
-      await both('HELLO', version)
-      await both('FLUSHALL')
+      await pair().both('HELLO', version)
+      await pair().both('FLUSHALL')
       const unlike: string[] = []
       for (const each of linesOf(EDGES)) {
-        if (!is72 && each.startsWith('7.2 ')) continue
+        if (pair().isOld && each.startsWith('7.2 ')) continue
         const line = each.replace('7.2 ', '')
-        ours.send(`${line}\r\n`)
-        redis.send(`${line}\r\n`)
-        const ourReply = withoutTimes(String(await ours.reply()))
-        const redisReply = withoutTimes(String(await redis.reply()))
+        const [replies] = await pair().send(`${line}\r\n`, 1)
+        const [ourReply, redisReply] = replies!.map((reply) => withoutTimes(String(reply)))
         if (ourReply !== redisReply) unlike.push(`${line}\n  ours  ${ourReply}\n  redis ${redisReply}`)
       }
       expect(unlike).toEqual([])
@@ -572,19 +552,20 @@ describe.skipIf(!redisAvailable())('streams answer as redis-server does', () => 
     test.each([1, 3, 100])('random commands with stream-node-max-entries %i', async (entries) => {
       const seed = testSeed()
       const generator = new Generator(seed)
-      await both('HELLO', version)
-      await both('FLUSHALL')
-      await both('CONFIG', 'SET', 'stream-node-max-entries', entries)
+      await pair().both('HELLO', version)
+      await pair().both('FLUSHALL')
+      await pair().both('CONFIG', 'SET', 'stream-node-max-entries', entries)
       for (let step = 0; step < 1500; step++) {
         const args = generator.next()
         // In 7.0 a consumer is there only when it has been given something.
         const [at, name] = args[0] === 'XREADGROUP' ? [args.length - 2, 3] : [1, 3]
         const makes = args[0] === 'XREADGROUP' || args[0] === 'XCLAIM' || args[0] === 'XAUTOCLAIM'
-        if (makes && !is72) await both('XGROUP', 'CREATECONSUMER', args[at]!, args[2]!, args[name]!)
-        const [ourReply, redisReply] = (await both(...args)).map(withoutTimes)
+        if (makes && pair().isOld) await pair().both('XGROUP', 'CREATECONSUMER', args[at]!, args[2]!, args[name]!)
+        const [ourReply, redisReply] = (await pair().both(...args)).map(withoutTimes)
         expect(ourReply, `seed ${seed}, step ${step}: ${String(args).slice(0, 100)}`).toBe(redisReply)
         if (step % 300 === 299) for (const key of ['s1', 's2']) await expectSame(key)
       }
+      const [ours, redis] = pair().clients
       const [ourDump, redisDump] = [await ours.command('DUMP', 's1'), await redis.command('DUMP', 's1')]
       const payloadOf = (dump: Buffer) => dump.subarray(dump.indexOf('\n') + 1, dump.length - 2)
       if (redisDump.length < 10) return
@@ -597,9 +578,11 @@ describe.skipIf(!redisAvailable())('streams answer as redis-server does', () => 
     })
 
     test.each(Object.keys(SCENES))('several clients: %s', async (name) => {
-      if (!is72 && SCENES_OF_72.includes(name)) return
-      await both('FLUSHALL')
-      const [ourHeard, redisHeard] = await Promise.all(servers.map((server) => play(server, SCENES[name]!, version)))
+      if (pair().isOld && SCENES_OF_72.includes(name)) return
+      await pair().both('FLUSHALL')
+      const [ourHeard, redisHeard] = await Promise.all(
+        pair().servers.map((server) => play(server, SCENES[name]!, version)),
+      )
       expect(ourHeard).toEqual(redisHeard)
     })
   })
