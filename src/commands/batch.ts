@@ -25,7 +25,7 @@ import type { CommandTable } from './command-table.ts'
 import { type Command, Taking } from './definition.ts'
 
 /** Requests to a batch: enough to keep the memory busy, few enough for their lines to stay in the first cache. */
-export const BATCH_MAX = 64
+const BATCH_MAX = 64
 /** Further requests are not decoded ahead once the batch has so many arguments. */
 const ARGUMENTS_MAX = 1024
 

@@ -88,7 +88,7 @@ export const Category = {
 } as const
 
 /** The groups of COMMAND DOCS, each with the ACL category that its commands belong to unless their record says else. */
-export const GROUP_CATEGORY = {
+const GROUP_CATEGORY = {
   generic: Category.KEYSPACE,
   string: Category.STRING,
   list: Category.LIST,

@@ -41,7 +41,7 @@ function hashFor(call: Call): Ref {
 
 /** The field of argument `index` was looked for and not found: if it is there, past its time, it goes. Whether the hash
  *  has gone with it. */
-export function dropMet(call: Call, entry: Ref, index: number): boolean {
+function dropMet(call: Call, entry: Ref, index: number): boolean {
   return takeMet(call, entry, index) && tellExpired(call.db, entry, call.db.hash)
 }
 

@@ -11,7 +11,7 @@ import { type CommandGroup, Flag, group, integer, key, many, optional, string } 
 import { replyListpack } from './listpack-reply.ts'
 
 export const pushEvent = (first: boolean) => (first ? Event.LPUSH : Event.RPUSH)
-export const popEvent = (first: boolean) => (first ? Event.LPOP : Event.RPOP)
+const popEvent = (first: boolean) => (first ? Event.LPOP : Event.RPOP)
 
 /** An argument as an integer that is no less than `least`, maybe rounded; undefined after replying `error`. */
 export function atLeast(call: Call, index: number, least: number, error: ErrorReply): number | undefined {

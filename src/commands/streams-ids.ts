@@ -15,7 +15,7 @@ const OPEN = 40
 
 /** What stands in place of a sequence number that is left out. */
 export const LEAST_SEQ = 0
-export const GREATEST_SEQ = -1
+const GREATEST_SEQ = -1
 
 const text = new Uint8Array(ID_TEXT_MAX)
 

@@ -29,7 +29,7 @@ import { setKeys } from './introspection/key-extractors.ts'
 const expiry = new Expiry()
 
 /** Replies with the string of an entry that is one. */
-export function replyString(call: Call, entry: Ref): void {
+function replyString(call: Call, entry: Ref): void {
   const strings = call.keyspace.strings
   strings.locate(entry)
   call.reply.bulk(strings.bytes, strings.pos, strings.len)

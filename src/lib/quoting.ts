@@ -115,11 +115,6 @@ export function needsRepr(bytes: Uint8Array, pos: number, len: number): boolean 
   return false
 }
 
-/** As it stands if that is safe, else quoted: for configuration files and logs. */
-export function quoteIfNeeded(bytes: Uint8Array, pos: number, len: number): string {
-  return needsRepr(bytes, pos, len) ? quote(bytes, pos, len) : latin1(bytes, pos, len)
-}
-
 /** How each byte is shown: 0 as it is, LETTER_X in hex, any other letter behind a backslash. */
 const SHOWN = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === BACKSLASH || byte === DOUBLE_QUOTE) return byte

@@ -57,11 +57,6 @@ export class BackgroundFile implements Sink {
     return this.queue.length >= QUEUE_MAX
   }
 
-  /** Bytes that wait to be written. */
-  get queuedBytes(): number {
-    return this.queue.reduce((sum, { chunk }) => sum + chunk.length, 0)
-  }
-
   take(chunk: Uint8Array, len: number): Uint8Array {
     if (this.over) return chunk
     this.size += len

@@ -40,7 +40,6 @@ const STATE_HOOK = 68
 const GLOBAL_BYTES = 68
 
 // Fields of a Table.
-const TABLE_READONLY = 8
 const TABLE_NODE = 24
 /** The node of every table that has no hash part. */
 const DUMMY_NODE_SYMBOL = 0
@@ -241,9 +240,6 @@ export class Lua {
   /** Whether the table at a position has keys that are not in its array part. */
   hasHashPart(pos: number): boolean {
     return this.words[(this.words[pos >> 2]! + TABLE_NODE) >> 2] !== this.emptyNode
-  }
-  isReadonly(pos: number): boolean {
-    return this.words[(this.words[pos >> 2]! + TABLE_READONLY) >> 2] !== 0
   }
 
   pop(state: number, count: number): void {

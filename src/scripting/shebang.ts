@@ -11,7 +11,7 @@ const LF = 10
 /** What a script declares, and how long its first line is; or what is wrong with that line. */
 export type Shebang = { readonly flags: number; readonly len: number } | string
 
-export const hasShebang = (code: Uint8Array): boolean => code[0] === HASH && code[1] === BANG
+const hasShebang = (code: Uint8Array): boolean => code[0] === HASH && code[1] === BANG
 
 /** The words of the first line, and its length; undefined if it has no end. */
 function firstLine(code: Uint8Array): { words: readonly string[]; len: number } | undefined {

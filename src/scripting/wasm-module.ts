@@ -41,7 +41,6 @@ const FUNCTIONS = {
   lua_rawgeti: 87,
   lua_createtable: 88,
   lua_getmetatable: 89,
-  lua_settable: 90,
   lua_setfield: 91,
   lua_rawset: 92,
   lua_rawseti: 93,

@@ -324,17 +324,9 @@ export class Listpacks {
     return this.put(ref, HEADER_SIZE, 0, bytes, pos, len)
   }
 
-  prependInteger(ref: Ref, value: Int64): Ref {
-    return this.putInteger(ref, HEADER_SIZE, 0, value)
-  }
-
   /** Puts an element at `off`, before the one that is there; `off` may be the end. */
   insertBefore(ref: Ref, off: number, bytes: Uint8Array, pos: number, len: number): Ref {
     return this.put(ref, off, 0, bytes, pos, len)
-  }
-
-  insertIntegerBefore(ref: Ref, off: number, value: Int64): Ref {
-    return this.putInteger(ref, off, 0, value)
   }
 
   /** Puts an element behind the one at `off`. */

@@ -154,13 +154,6 @@ export class Sequence {
     return memory.word(this.tree.blocks[0]! as Ref, RECORDS + this.tree.slots[0]! * RECORD_WORDS + CHILD) as Ref
   }
 
-  /** Adds a node in front of all; returns it. Allocates. */
-  insertFirst(root: Ref, payload: Ref, count: number, size: number, kind: number): Ref {
-    const node = this.createNode(root, payload, count, size, kind)
-    this.link(root, NONE, node, this.head(root))
-    return node
-  }
-
   /** Adds a node behind all; returns it. Allocates. */
   insertLast(root: Ref, payload: Ref, count: number, size: number, kind: number): Ref {
     const node = this.createNode(root, payload, count, size, kind)

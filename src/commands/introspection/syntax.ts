@@ -21,7 +21,7 @@ function repeated(arg: Arg): string {
   return `${text} [${text.slice(keyword.length)} ...]`
 }
 
-export function syntaxOfArg(arg: Arg): string {
+function syntaxOfArg(arg: Arg): string {
   return arg.optional ? `[${repeated(arg)}]` : repeated(arg)
 }
 

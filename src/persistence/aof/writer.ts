@@ -203,11 +203,6 @@ export class AofWriter {
     return false
   }
 
-  /** Whether a write waits for its time. */
-  get isPostponed(): boolean {
-    return this.postponedSince > 0
-  }
-
   /** Writes the buffer; false if that failed. */
   private write(seconds: number): boolean {
     const { buffer, host } = this

@@ -27,7 +27,7 @@ export const VERSION_READ_MAX = 12
 /** Valkey's files have a magic, versions and types of their own since its version 9. */
 export const VALKEY_MAGIC = 'VALKEY'
 export const VALKEY_VERSION_MIN = 80
-export const VALKEY_VERSION_MAX = 81
+const VALKEY_VERSION_MAX = 81
 /** Files of this version on end with a checksum. */
 export const VERSION_WITH_CHECKSUM = 5
 export const CHECKSUM_LEN = 8

@@ -28,7 +28,7 @@ function versionAt(bytes: Uint8Array, footer: number): number {
 }
 
 /** Whether bytes end as a payload does. */
-export function isPayload(bytes: Uint8Array, pos: number, len: number, skipChecksum: boolean): boolean {
+function isPayload(bytes: Uint8Array, pos: number, len: number, skipChecksum: boolean): boolean {
   if (len < FOOTER_SIZE) return false
   const footer = pos + len - FOOTER_SIZE
   if (!isKnownVersion(versionAt(bytes, footer))) return false

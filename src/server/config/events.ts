@@ -20,7 +20,7 @@ export const KeyspaceEvent = {
 const E = KeyspaceEvent
 
 /** What the letter A stands for: all but key misses and new keys. */
-export const KEYSPACE_EVENTS_ALL =
+const KEYSPACE_EVENTS_ALL =
   E.GENERIC | E.STRING | E.LIST | E.SET | E.HASH | E.ZSET | E.EXPIRED | E.EVICTED | E.STREAM | E.MODULE
 
 /** In the order in which they are printed; those of A first. */

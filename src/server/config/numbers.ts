@@ -25,7 +25,7 @@ const UNITS: readonly (readonly [suffix: string, size: number])[] = [
 ]
 
 /** Strictly decimal, as string2ll. */
-export function strictInteger(text: string): Int64 | undefined {
+function strictInteger(text: string): Int64 | undefined {
   const bytes = toBytes(text)
   return parseInt64(bytes, 0, bytes.length)
 }

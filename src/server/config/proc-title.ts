@@ -5,7 +5,7 @@
 import type { Surroundings } from './directive.ts'
 
 /** The title, or undefined for an ill-formed template. `title` is the program's own name. */
-export function expandProcTitle(
+function expandProcTitle(
   template: string,
   title: string,
   shown: (name: string) => string,

@@ -82,22 +82,15 @@ class Pair {
 
   prepend(): void {
     const [text, bytes, pos, len] = this.argument()
-    const integer = this.asInteger(text)
-    const { listpacks, ref } = this
-    this.ref = integer === undefined ? listpacks.prepend(ref, bytes, pos, len) : listpacks.prependInteger(ref, integer)
+    this.ref = this.listpacks.prepend(this.ref, bytes, pos, len)
     this.model.unshift(text)
   }
 
   insertBefore(): void {
     const [text, bytes, pos, len] = this.argument()
-    const integer = this.asInteger(text)
     const rank = this.random.below(this.model.length)
     const off = this.offAt(rank)
-    const { listpacks, ref } = this
-    this.ref =
-      integer === undefined
-        ? listpacks.insertBefore(ref, off, bytes, pos, len)
-        : listpacks.insertIntegerBefore(ref, off, integer)
+    this.ref = this.listpacks.insertBefore(this.ref, off, bytes, pos, len)
     this.model.splice(rank, 0, text)
     expect(this.read(off)).toBe(text)
   }

@@ -42,10 +42,7 @@ class Pair {
     const [count, size, kind] = [1 + random.below(random.below(3) === 0 ? 200 : 3), random.below(9000), random.below(3)]
     const byNext = place < model.length && (place === 0 || random.below(2) === 0)
     let node: Ref
-    if (place === 0 && (model.length === 0 || random.below(2) === 0)) {
-      if (model.length > 0 || random.below(2) === 0) node = sequence.insertFirst(root, payload, count, size, kind)
-      else node = sequence.insertLast(root, payload, count, size, kind)
-    } else if (place === model.length && random.below(2) === 0) {
+    if (place === model.length && (place === 0 || random.below(2) === 0)) {
       node = sequence.insertLast(root, payload, count, size, kind)
     } else if (byNext) {
       node = sequence.insertBefore(root, model[place]!.node, payload, count, size, kind)

@@ -6,12 +6,6 @@ import { RdbWriter, type Sink } from '../../../persistence/rdb/writer.ts'
 /** Keeps nothing: the writer counts. */
 const nowhere: Sink = { take: (chunk) => chunk }
 
-export function serializedLength(bytes: Uint8Array, pos: number, len: number, compression: boolean): number {
-  const writer = new RdbWriter(nowhere, { checksum: false, compression })
-  writer.string(bytes, pos, len)
-  return writer.size
-}
-
 /** Room for what is counted. */
 const CHUNK_SIZE = 4096
 

@@ -1,9 +1,21 @@
 import { describe, expect, test } from 'vitest'
+import { Type } from '../../../../../src/keyspace/entry.ts'
 import { fromLatin1 } from '../../../../../src/lib/bytes.ts'
-import { serializedLength } from '../../../../../src/server/commands/debug/serialized-length.ts'
+import { NONE } from '../../../../../src/memory/memory.ts'
+import type { ValueFormat } from '../../../../../src/persistence/rdb/values.ts'
+import { savedLength } from '../../../../../src/server/commands/debug/serialized-length.ts'
 
-const sizeOf = (text: string, compressed = true): number =>
-  serializedLength(fromLatin1(`<${text}>`), 1, text.length, compressed)
+/** A format whose only value is this text. */
+const formatOf = (text: string): ValueFormat => ({
+  type: Type.STRING,
+  rdbTypes: [0],
+  rdbType: () => 0,
+  save: (_, writer) => writer.string(fromLatin1(`<${text}>`), 1, text.length),
+  load: () => NONE,
+  skip: () => {},
+})
+
+const sizeOf = (text: string, compressed = true): number => savedLength(formatOf(text), NONE, compressed)
 
 describe('the length of a string in an RDB file', () => {
   // Sizes are those that redis-server 7.2.4 tells (DEBUG OBJECT).
