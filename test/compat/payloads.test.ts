@@ -167,6 +167,13 @@ describe.skipIf(!redisAvailable())('a payload', () => {
       ],
     ],
     [
+      'that it has not been idle',
+      [
+        ['RESTORE', 'k', 0, sound, 'IDLETIME', 0],
+        ['OBJECT', 'IDLETIME', 'k'],
+      ],
+    ],
+    [
       'idle times that are none',
       [
         ['RESTORE', 'k', 0, sound, 'IDLETIME'],
@@ -199,6 +206,10 @@ describe.skipIf(!redisAvailable())('a payload', () => {
       [
         ['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lfu'],
         ['RESTORE', 'k', 0, sound, 'FREQ', 100],
+        ['OBJECT', 'FREQ', 'k'],
+        ['RESTORE', 'k', 0, sound, 'FREQ', 0, 'REPLACE'],
+        ['OBJECT', 'FREQ', 'k'],
+        ['RESTORE', 'k', 0, sound, 'FREQ', 255, 'REPLACE'],
         ['OBJECT', 'FREQ', 'k'],
         ['CONFIG', 'SET', 'maxmemory-policy', 'noeviction'],
       ],

@@ -31,6 +31,12 @@ redis.register_function('writeglobals', function() x = 1 end)
 
 const library = (body: string, name = 'other'): string => `#!lua name=${name}\n${body}`
 
+/** A function with all that can be said of one: of several, Redis tells the order of its hash table. */
+const ONE = library(
+  "redis.register_function{function_name='one', callback=function() end, flags={'no-writes'}, description='One.'}",
+  'Single',
+)
+
 const FUNCTIONS: readonly (readonly Argument[])[] = [
   ['FUNCTION', 'LOAD', LIBRARY],
   ['FUNCTION', 'LOAD', LIBRARY],
@@ -49,6 +55,15 @@ const FUNCTIONS: readonly (readonly Argument[])[] = [
   ['FCALL', 'add', '5', 'x'],
   ['FCALL', 'add', '-1', 'x'],
   ['FCALL', 'add', '1', 'k', 'x'],
+  ['FUNCTION', 'LOAD', ONE],
+  ['FUNCTION', 'LIST', 'LIBRARYNAME', 'Single'],
+  ['FUNCTION', 'LIST', 'libraryname', 'sing*', 'withcode'],
+  ['FUNCTION', 'LIST', 'WITHCODE', 'LIBRARYNAME', '?ingl[e]'],
+  ['FUNCTION', 'LOAD', 'REPLACE', library("redis.register_function('plain', function() end)", 'Single')],
+  ['FUNCTION', 'LIST', 'LIBRARYNAME', 'Single'],
+  ['FUNCTION', 'LIST', 'WITHCODE', 'WITHCODE'],
+  ['FUNCTION', 'LIST', 'LIBRARYNAME', 'a', 'LIBRARYNAME', 'b'],
+  ['FUNCTION', 'DELETE', 'Single'],
   ['FUNCTION', 'LIST', 'LIBRARYNAME', 'nothing*'],
   ['FUNCTION', 'LIST', 'LIBRARYNAME'],
   ['FUNCTION', 'LIST', 'WHAT'],

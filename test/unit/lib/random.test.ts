@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Random, random, randomBelow, seedRandom } from '../../../src/lib/random.ts'
+import { DrawnWords, Random, random, randomBelow, seedRandom } from '../../../src/lib/random.ts'
 
 /** The sum of squared deviations over the expectation: about `counts.length` for fair dice, with little spread. */
 function chiSquare(counts: readonly number[]): number {
@@ -58,4 +58,27 @@ test("the process's own generator repeats itself once seeded", () => {
   expect(draw()).not.toEqual(first)
   seedRandom(5)
   expect(draw()).toEqual(first)
+})
+
+describe('words drawn ahead', () => {
+  test('are taken in their order, and then those that nobody drew', () => {
+    seedRandom(6)
+    const expected = Array.from({ length: 5 }, () => randomBelow(2 ** 31))
+    seedRandom(6)
+    const drawn = new DrawnWords(4)
+    const ahead = [drawn.ahead(), drawn.ahead(), drawn.ahead()]
+    expect(drawn.room).toBe(1)
+    expect([drawn.take(), drawn.take(), drawn.take()]).toEqual(ahead)
+    expect(drawn.room, 'all are taken').toBe(4)
+    drawn.take()
+    expect(randomBelow(2 ** 31), 'the fifth').toBe(expected[4])
+  })
+
+  test('are left when they are not wanted any more', () => {
+    const drawn = new DrawnWords(2)
+    const left = [drawn.ahead(), drawn.ahead()]
+    drawn.forget()
+    expect(drawn.room).toBe(2)
+    expect(left).not.toContain(drawn.take())
+  })
 })

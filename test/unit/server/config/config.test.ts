@@ -52,6 +52,17 @@ describe('CONFIG SET', () => {
     expect(config.choice('loglevel')).toBe('debug')
   })
 
+  test('takes what is outside of its range for its end (hz), or not at all', () => {
+    const config = newConfig()
+    const set = (name: 'hz' | 'maxclients', value: string) => [config.set([name, value], LOCAL), config.number(name)]
+    expect(set('hz', '0')).toEqual([undefined, 1])
+    expect(set('hz', '501')).toEqual([undefined, 500])
+    expect(set('hz', '500')).toEqual([undefined, 500])
+    expect(set('maxclients', '1')).toEqual([undefined, 1])
+    const reason = 'argument must be between 1 and 4294967295 inclusive'
+    expect(set('maxclients', '0')).toEqual([failed('maxclients', reason), 1])
+  })
+
   test('sets all or nothing when a value is wrong', () => {
     const config = newConfig()
     config.set(['maxmemory', '10000002'], LOCAL)
