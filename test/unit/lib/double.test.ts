@@ -164,11 +164,14 @@ describe('parseDouble', () => {
       '1,5',
       '1e',
       '1e+',
+      '1x5',
+      '1p5',
       'e5',
       '0x',
       '0x.',
       '0x1p',
       '0x1p+',
+      '0x1.8g2',
       '0xg',
     ]
     refused.push('nan', 'NaN', '-nan', 'nan(1)', 'infinit', 'in', 'inff', '--1', '+-1', '1.2.3', '1\x002', 'abc')

@@ -285,12 +285,22 @@ function fresh(now: number): Keyspace {
   return keyspace
 }
 
+/** Deletes all there is: what was kept for a snapshot must have been given back as well. */
+function expectAllFreed(keyspace: Keyspace, emptyBytes: number): void {
+  keyspace.flush()
+  while (keyspace.reclaim());
+  for (const db of keyspace.databases) expect(db.size).toBe(0)
+  keyspace.verify()
+  expect(keyspace.memory.usedBytes).toBe(emptyBytes)
+}
+
 const CASES = SEEDS.flatMap((seed) => FORMATS.map((format) => [seed, format] as const))
 test.each(CASES)('a snapshot shows what was there when it began (seed %i, as %s)', (seed, format) => {
   const limits = seed % 2 === 0 ? undefined : TINY
   const random = new Random(seed)
   const server = smallLimits()
   const { keyspace } = server
+  const empty = keyspace.memory.usedBytes
   const writer = new Writer(server, random)
   let early = 0
   for (let round = 0; round < 4; round++) {
@@ -313,10 +323,7 @@ test.each(CASES)('a snapshot shows what was there when it began (seed %i, as %s)
     keyspace.verify()
   }
   expect(early).toBeGreaterThan(30)
-  server.keyspace.flush()
-  while (keyspace.reclaim());
-  for (const db of keyspace.databases) expect(db.size).toBe(0)
-  keyspace.verify()
+  expectAllFreed(keyspace, empty)
 })
 
 test('a large value whose table shrinks under the walk is shown once', () => {
@@ -345,6 +352,7 @@ test('a snapshot that is given up leaves the keyspace ready for the next one', (
   const random = new Random(7)
   const server = smallLimits()
   const { keyspace } = server
+  const empty = keyspace.memory.usedBytes
   const writer = new Writer(server, random)
   for (let round = 0; round < 6; round++) {
     for (let count = 0; count < 300; count++) writer.change()
@@ -365,10 +373,30 @@ test('a snapshot that is given up leaves the keyspace ready for the next one', (
     while (second.snapshot.step()) writer.change()
     expect(loaded(second.file, now - 200_000)).toEqual(before)
   }
+  expectAllFreed(keyspace, empty)
+})
+
+test('a snapshot that is given up behind the image of a table that was flushed frees that once', () => {
+  const server = smallLimits()
+  const { keyspace } = server
+  const empty = keyspace.memory.usedBytes
+  const session = new Session(1)
+  for (const db of ['0', '1']) {
+    run(server, session, 'SELECT', db)
+    for (let key = 0; key < 100; key++) run(server, session, 'SET', `key:${key}`, 'value')
+  }
+  const { snapshot } = begin(server)
+  run(server, session, 'SELECT', '0')
+  run(server, session, 'FLUSHDB')
+  while (snapshot.shownCount < 150) snapshot.step()
+  snapshot.abandon()
+  while (snapshot.step());
+  expectAllFreed(keyspace, empty)
 })
 
 test('when all keys have gone, a snapshot that is given up is over at once', () => {
   const server = smallLimits()
+  const empty = server.keyspace.memory.usedBytes
   const writer = new Writer(server, new Random(3))
   for (let count = 0; count < 100; count++) writer.change()
   const { snapshot } = begin(server)
@@ -377,6 +405,5 @@ test('when all keys have gone, a snapshot that is given up is over at once', () 
   snapshot.abandon()
   expect(snapshot.isDone).toBe(true)
   expect(server.keyspace.snapshot).toBe(null)
-  while (server.keyspace.reclaim());
-  server.keyspace.verify()
+  expectAllFreed(server.keyspace, empty)
 })
