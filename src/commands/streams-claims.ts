@@ -188,7 +188,7 @@ function claim(call: Call, entry: Ref, found: Ref, consumer: Ref, idle: Int64): 
   let count = groups.deliveries
   if (compareInt64(retryCount, 0) >= 0) count = retryCount
   else if (!justId) count = addInt64(count, 1) ?? count
-  groups.setDelivery(time, count)
+  groups.setDelivery(found, id, time, count)
   groups.give(found, id, consumer)
   groups.setActive(consumer, keyspace.now)
   tellClaim(call, at, found, id)
@@ -302,7 +302,7 @@ function claimSome(
     }
     if (!isTooFresh(call, idle)) {
       const count = justId ? groups.deliveries : (addInt64(groups.deliveries, 1) ?? groups.deliveries)
-      groups.setDelivery(keyspace.now, count)
+      groups.setDelivery(found, id, keyspace.now, count)
       groups.give(found, id, consumer)
       groups.setActive(consumer, keyspace.now)
       tellClaim(call, at, found, id)

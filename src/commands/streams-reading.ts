@@ -255,7 +255,7 @@ function give(call: Call, root: Ref, groupRef: Ref, consumer: Ref): void {
     if (noAck) continue
     if (!groups.addPending(groupRef, walk.id, consumer, keyspace.now, 1)) {
       groups.findPending(groupRef, walk.id)
-      groups.setDelivery(keyspace.now, 1)
+      groups.setDelivery(groupRef, walk.id, keyspace.now, 1)
       groups.give(groupRef, walk.id, consumer)
     }
     groups.setActive(consumer, keyspace.now)
@@ -277,7 +277,7 @@ function replyHistory(call: Call, root: Ref, groupRef: Ref, consumer: Ref): void
       groups.owned.id(last)
       if (replyEntryAt(call, root, last)) {
         groups.findPending(groupRef, last)
-        groups.setDelivery(keyspace.now, addInt64(groups.deliveries, 1) ?? groups.deliveries)
+        groups.setDelivery(groupRef, last, keyspace.now, addInt64(groups.deliveries, 1) ?? groups.deliveries)
       } else {
         reply.array(2)
         replyId(call, last)

@@ -160,6 +160,7 @@ export class Streams {
 
   /** Frees a group that has been detached, little by little if it has much. */
   freeGroup(group: Ref): void {
+    if (this.groups.watcher?.keeps(group)) return
     const step = () => this.groups.dismantleGroup(group)
     if (this.groups.pendingCount(group) + this.groups.consumerCount(group) > PARTS_AT_ONCE) this.doom(step)
     else while (step()) {}

@@ -4,9 +4,19 @@ import { Type } from '../keyspace/entry.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { ListWatcher } from '../keyspace/quicklist.ts'
 import { NONE, type Ref } from '../memory/memory.ts'
+import type { GroupsWatcher } from '../structures/stream-groups.ts'
 import type { LogWatcher } from '../structures/stream-log.ts'
 import { Table, type TableWatcher } from '../structures/table.ts'
-import { cloneOf, type Frozen, FrozenList, FrozenStream, FrozenString, FrozenTable, type LargeSink } from './frozen.ts'
+import {
+  cloneOf,
+  type Frozen,
+  FrozenList,
+  FrozenStream,
+  FrozenString,
+  FrozenTable,
+  type LargeLimits,
+  type LargeSink,
+} from './frozen.ts'
 
 export class FrozenValues implements TableWatcher {
   private readonly keyspace: Keyspace
@@ -20,10 +30,13 @@ export class FrozenValues implements TableWatcher {
   private readonly strings: FrozenString[] = []
   private readonly listWatcher: ListWatcher
   private readonly logWatcher: LogWatcher
+  private readonly groupsWatcher: GroupsWatcher
   private readonly table: Table
+  private readonly limits: LargeLimits
 
-  constructor(keyspace: Keyspace) {
+  constructor(keyspace: Keyspace, limits: LargeLimits) {
     this.keyspace = keyspace
+    this.limits = limits
     this.table = new Table(keyspace.memory)
     this.listWatcher = {
       changes: (payload) => {
@@ -36,6 +49,15 @@ export class FrozenValues implements TableWatcher {
         for (const stream of this.streams) stream.changes(node)
       },
     }
+    this.groupsWatcher = {
+      added: (group, id) => {
+        for (const { groups } of this.streams) groups.added(group, id)
+      },
+      changes: (group, id) => {
+        for (const { groups } of this.streams) groups.changes(group, id)
+      },
+      keeps: (group) => this.streams.some(({ groups }) => groups.keeps(group)),
+    }
   }
 
   get count(): number {
@@ -44,7 +66,7 @@ export class FrozenValues implements TableWatcher {
 
   /** Bytes that were copied because they were about to change, of the values that are still to be shown. */
   get copiedBytes(): number {
-    return this.queue.reduce((sum, frozen) => sum + frozen.copiedBytes, 0)
+    return this.queue.reduce((sum, frozen) => sum + frozen.heldBytes, 0)
   }
 
   /** Freezes the value of an entry, which is about to change if `changes`. Allocates. */
@@ -64,7 +86,7 @@ export class FrozenValues implements TableWatcher {
       this.values.set(frozen.value, frozen)
       queue.push(frozen)
     } else if (type === Type.STREAM) {
-      const frozen = new FrozenStream(keyspace, clone, sink)
+      const frozen = new FrozenStream(keyspace, clone, sink, this.limits)
       this.streams.push(frozen)
       this.values.set(frozen.value, frozen)
       queue.push(frozen)
@@ -85,6 +107,7 @@ export class FrozenValues implements TableWatcher {
     zsets.table.watcher = watcher
     lists.quicklist.watcher = this.lists.length > 0 ? this.listWatcher : null
     streams.log.watcher = this.streams.length > 0 ? this.logWatcher : null
+    streams.groups.watcher = this.streams.length > 0 ? this.groupsWatcher : null
   }
 
   /** Shows a little more of the first one; false when there is none. */

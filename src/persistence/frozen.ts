@@ -8,7 +8,7 @@
  *                                   those that were added later, are remembered by ref until the walk has passed
  *   list                            its nodes are listed when it is frozen (8,000 for 10M short elements); a node about
  *                                   to change is copied
- *   stream                          likewise; what is known of its groups is copied when it is frozen
+ *   stream                          likewise; what its groups have pending is copied (frozen-groups.ts)
  *   string                          shown in pieces; when it is about to change, the living entry gets a copy
  *
  * If the living entry goes, the value becomes the snapshot's, which frees it at the end. */
@@ -23,6 +23,7 @@ import { ID_WORDS, StreamId } from '../lib/stream-id.ts'
 import { NONE, posOf, type Ref } from '../memory/memory.ts'
 import { RefMap } from '../structures/ref-map.ts'
 import { SCAN_END, type Table } from '../structures/table.ts'
+import { FrozenGroups } from './frozen-groups.ts'
 
 /** Values with more elements, nodes or bytes than this are frozen. The others take a fifth of a millisecond at most,
  *  strings that are to be compressed three. */
@@ -44,8 +45,8 @@ export interface LargeSink {
   node(kind: number, payload: Ref, size: number): void
   /** A node of a stream: `size` bytes of a listpack. */
   streamNode(id: StreamId, node: Ref, size: number): void
-  /** What follows the nodes: a stream's root without any. */
-  streamRest(root: Ref): void
+  /** What follows the nodes: a stream's root without any. Shown to its end by and by. */
+  streamRest(root: Ref): Iterator<void>
   /** Some more bytes of a string. */
   piece(bytes: Uint8Array, pos: number, len: number): void
   end(): void
@@ -64,6 +65,10 @@ export abstract class Frozen {
     this.keyspace = keyspace
     this.clone = clone
     this.sink = sink
+  }
+
+  get heldBytes(): number {
+    return this.copiedBytes
   }
 
   get value(): Ref {
@@ -151,6 +156,10 @@ abstract class FrozenNodes extends Frozen {
 
   protected abstract show(at: number): void
 
+  protected get hasMoreNodes(): boolean {
+    return this.next < this.payloads.length
+  }
+
   step(): boolean {
     const at = this.next++
     if (at < this.payloads.length) {
@@ -159,7 +168,7 @@ abstract class FrozenNodes extends Frozen {
       if (this.copied[at] === 1) this.keyspace.memory.free(payload)
       else this.places.set(payload, SHOWN)
     }
-    return this.next < this.payloads.length
+    return this.hasMoreNodes
   }
 
   changes(payload: Ref): void {
@@ -208,9 +217,11 @@ export class FrozenStream extends FrozenNodes {
   private readonly id = new StreamId()
   /** What the stream knew beside its entries: a log without any. */
   private readonly rest: Ref
+  readonly groups: FrozenGroups
+  private showing: Iterator<void> | null = null
 
-  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
-    const { log, groups } = keyspace.streams
+  constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink, limits: LargeLimits) {
+    const { log } = keyspace.streams
     const root = keyspace.entries.value(clone) as Ref
     super(keyspace, clone, sink, log.nodeCount(root))
     this.ids = new Int32Array(this.payloads.length * ID_WORDS)
@@ -221,7 +232,8 @@ export class FrozenStream extends FrozenNodes {
       log.tree.id(this.id).write(this.ids, at * ID_WORDS)
     }
     this.rest = log.copyRoot(root)
-    groups.copy(root, this.rest)
+    const { elements } = limits
+    this.groups = new FrozenGroups(keyspace, root, this.rest, elements >> 3, Math.max(elements >> 5, 1))
   }
 
   protected show(at: number): void {
@@ -230,13 +242,20 @@ export class FrozenStream extends FrozenNodes {
   }
 
   override step(): boolean {
-    if (super.step()) return true
-    this.sink.streamRest(this.rest)
-    return false
+    // First, for what changes until then is to be copied by itself.
+    if (this.groups.step()) return true
+    if (this.hasMoreNodes && super.step()) return true
+    this.showing ??= this.sink.streamRest(this.rest)
+    return this.showing.next().done !== true
+  }
+
+  override get heldBytes(): number {
+    return this.copiedBytes + this.groups.copiedBytes
   }
 
   override free(): void {
     const { rest } = this
+    this.groups.abandon()
     const { streams } = this.keyspace
     if (streams.groups.groupCount(rest) === 0) streams.freeRoot(rest)
     else this.keyspace.doom(() => streams.dismantle(rest))

@@ -103,7 +103,7 @@ export class Snapshot implements BeforeChange {
     this.keyspace = keyspace
     this.sink = sink
     this.limits = limits
-    this.frozen = new FrozenValues(keyspace)
+    this.frozen = new FrozenValues(keyspace, limits)
     const sizes = databaseSizes(keyspace)
     this.keyCount = sizes.reduce((sum, { keys }) => sum + keys, 0)
     for (const db of keyspace.databases) {

@@ -234,6 +234,24 @@ export class IdTree {
     return true
   }
 
+  /** Takes the record out that `find` has gone to, and those behind it in its leaf that have the same value in an own
+   *  word. Returns how many. */
+  removeAlike(root: Ref, word: number, value: number): number {
+    const { leaf, slot: first } = this
+    const words = this.memory.wordsOf(leaf)
+    // What stays goes to the leaf's end, and what goes is one range then.
+    let target = this.leafCount
+    for (let slot = target - 1; slot >= first; slot--) {
+      const at = this.wordAt(leaf, slot)
+      if (words[at + ID_WORDS + word] === value) continue
+      target--
+      if (target !== slot) words.copyWithin(this.wordAt(leaf, target), at, at + this.words)
+    }
+    this.tree.close(root, target - first, target - first)
+    this.leaf = NONE
+    return target - first
+  }
+
   /** Takes out the first record. */
   removeFirst(root: Ref): void {
     this.tree.descendToEnd(root, false)

@@ -14,6 +14,8 @@
  * group's tree only; a number in place of the consumer's ref stays true when that one moves. Times are milliseconds.
  * Trees and indexes are made when they are needed: a ref of NONE is an empty one.
  *
+ * A `watcher` is told of a pending entry that has come, and of one before it changes or goes.
+ *
  * Always: an id is in the tree of just the consumer whose number is written beside it in the group's tree. */
 import { assert } from '../lib/assert.ts'
 import { copyBytes, equalBytes } from '../lib/bytes.ts'
@@ -53,7 +55,16 @@ const PENDING_WORDS = 5
 export const NOBODY = -1
 const NUMBERS_MIN = 4
 
+export interface GroupsWatcher {
+  added(group: Ref, id: StreamId): void
+  /** The place in `pending` is that of the entry, and is to be left there. */
+  changes(group: Ref, id: StreamId): void
+  /** A group is nobody's any more. If it is kept, it is the watcher's to dismantle. */
+  keeps(group: Ref): boolean
+}
+
 export class StreamGroups {
+  watcher: GroupsWatcher | null = null
   readonly memory: Memory
   /** The place in it is that of the pending entry last found. */
   readonly pending: IdTree
@@ -225,13 +236,10 @@ export class StreamGroups {
 
   /** Takes a consumer out and frees it, with all that it has pending. */
   removeConsumer(group: Ref, consumer: Ref): void {
-    const { memory, owned, pending } = this
+    const { memory, owned } = this
     const tree = this.refAt(consumer, OWNED)
     if (tree !== NONE) {
-      const id = new StreamId()
-      for (let more = owned.first(tree); more; more = owned.next()) {
-        pending.remove(this.refAt(group, PENDING), owned.id(id))
-      }
+      this.removeOwned(group, consumer, tree)
       while (owned.dismantle(tree)) {}
       memory.free(tree)
     }
@@ -240,6 +248,33 @@ export class StreamGroups {
     memory.setWord(group, NUMBERS_FREE, number + 1)
     this.names.remove(this.refAt(group, CONSUMERS), 0, consumer)
     memory.free(consumer)
+  }
+
+  /** Takes what a consumer has pending out of the group's tree: all that is its own in a leaf at once. */
+  private removeOwned(group: Ref, consumer: Ref, tree: Ref): void {
+    const { owned, pending } = this
+    const id = new StreamId()
+    const number = this.memory.word(consumer, NUMBER)
+    const groupTree = this.refAt(group, PENDING)
+    for (let more = owned.first(tree); more; ) {
+      pending.find(groupTree, owned.id(id))
+      if (this.watcher !== null) this.tellAlike(group, number, this.watcher)
+      const gone = pending.removeAlike(groupTree, OWNER, number)
+      for (let left = gone; left > 0; left--) more = owned.next()
+    }
+  }
+
+  /** Tells of what is a consumer's in a leaf, from the place on, that it is about to go. */
+  private tellAlike(group: Ref, number: number, watcher: GroupsWatcher): void {
+    const { pending } = this
+    const id = new StreamId()
+    const place = pending.newPlace()
+    pending.save(place)
+    for (let slot = place.slot; slot < pending.leafCount; slot++) {
+      pending.toSlot(slot)
+      if (pending.own(OWNER) === number) watcher.changes(group, pending.id(id))
+    }
+    pending.restore(place)
   }
 
   /** When it last asked for entries, and when it last got some (-1: never). */
@@ -288,8 +323,10 @@ export class StreamGroups {
   get deliveries(): Int64 {
     return fromWords(this.pending.own(DELIVERIES + 1), this.pending.own(DELIVERIES))
   }
-  setDelivery(ms: Int64, count: Int64): void {
+  /** Of the group's entry of this id, at the place. */
+  setDelivery(group: Ref, id: StreamId, ms: Int64, count: Int64): void {
     const { pending } = this
+    this.watcher?.changes(group, id)
     pending.setOwn(TIME, lowWord(ms))
     pending.setOwn(TIME + 1, highWord(ms))
     pending.setOwn(DELIVERIES, lowWord(count))
@@ -317,7 +354,17 @@ export class StreamGroups {
     record[OWNER] = consumer === NONE ? NOBODY : memory.word(consumer, NUMBER)
     if (!this.pending.insert(tree, id, record)) return false
     if (consumer !== NONE) this.addOwned(consumer, id)
+    this.watcher?.added(group, id)
     return true
+  }
+
+  /** Adds a copy of the pending entry that the place of `source.pending` is on; false, having changed nothing, if there
+   *  is one of this id. The group is a copy of that group (`copyGroup`). Allocates. */
+  addCopy(group: Ref, id: StreamId, source: StreamGroups): boolean {
+    const { pending } = source
+    const number = pending.own(OWNER)
+    const owner = number === NOBODY ? NONE : this.refAt(this.refAt(group, NUMBERS), number)
+    return this.addPending(group, id, owner, source.deliveredAt, source.deliveries)
   }
 
   /** Enters an id into a consumer's tree; false if it is there. Allocates. */
@@ -334,6 +381,7 @@ export class StreamGroups {
   give(group: Ref, id: StreamId, consumer: Ref): void {
     const owner = this.owner(group)
     if (owner === consumer) return
+    this.watcher?.changes(group, id)
     if (owner !== NONE) this.owned.remove(this.refAt(owner, OWNED), id)
     this.addOwned(consumer, id)
     this.pending.setOwn(OWNER, this.memory.word(consumer, NUMBER))
@@ -343,6 +391,7 @@ export class StreamGroups {
   removePending(group: Ref, id: StreamId): boolean {
     if (!this.findPending(group, id)) return false
     const owner = this.owner(group)
+    this.watcher?.changes(group, id)
     this.pending.remove(this.refAt(group, PENDING), id)
     if (owner !== NONE) this.owned.remove(this.refAt(owner, OWNED), id)
     return true
@@ -377,23 +426,29 @@ export class StreamGroups {
   /** Gives `target`, which has no groups, copies of those of `source`. Allocates. */
   copy(source: Ref, target: Ref): void {
     const count = this.groupCount(source)
-    for (let rank = 0; rank < count; rank++) {
-      const group = this.groupAt(source, rank)
-      const copy = this.memory.duplicate(group)
-      this.copyTree(this.pending, copy, PENDING)
-      this.memory.setWord(copy, CONSUMERS, NONE)
-      const numbers = this.refAt(copy, NUMBERS)
-      if (numbers !== NONE) this.memory.setWord(copy, NUMBERS, this.memory.duplicate(numbers))
-      this.enterGroup(target, copy)
-      const consumers = this.consumerCount(group)
-      for (let at = 0; at < consumers; at++) this.copyConsumer(this.consumerAt(group, at), copy)
-    }
+    for (let rank = 0; rank < count; rank++) this.copyGroup(this.groupAt(source, rank), target, true)
   }
 
-  private copyConsumer(consumer: Ref, group: Ref): void {
+  /** Gives `target` a copy of a group; `withPending` or without what is pending. Returns it. Allocates. */
+  copyGroup(group: Ref, target: Ref, withPending: boolean): Ref {
+    const { memory } = this
+    const copy = memory.duplicate(group)
+    if (withPending) this.copyTree(this.pending, copy, PENDING)
+    else memory.setWord(copy, PENDING, NONE)
+    memory.setWord(copy, CONSUMERS, NONE)
+    const numbers = this.refAt(copy, NUMBERS)
+    if (numbers !== NONE) memory.setWord(copy, NUMBERS, memory.duplicate(numbers))
+    this.enterGroup(target, copy)
+    const consumers = this.consumerCount(group)
+    for (let at = 0; at < consumers; at++) this.copyConsumer(this.consumerAt(group, at), copy, withPending)
+    return copy
+  }
+
+  private copyConsumer(consumer: Ref, group: Ref, withPending: boolean): void {
     const { memory } = this
     const copy = memory.duplicate(consumer)
-    this.copyTree(this.owned, copy, OWNED)
+    if (withPending) this.copyTree(this.owned, copy, OWNED)
+    else memory.setWord(copy, OWNED, NONE)
     memory.setWord(this.refAt(group, NUMBERS), memory.word(copy, NUMBER), copy)
     this.enterConsumer(group, copy)
   }

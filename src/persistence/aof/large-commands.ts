@@ -219,8 +219,10 @@ class LargeCommand implements LargeSink {
     this.shared.beginStream(this).writeNode(this.entry, id, node)
   }
 
-  streamRest(root: Ref): void {
-    this.shared.beginStream(this).writeRest(this.entry, root)
+  *streamRest(root: Ref): Generator<void> {
+    const { shared, entry } = this
+    shared.beginStream(this).writeRest(entry, root)
+    for (const parts = shared.streams.writeGroups(entry, root); !parts.next().done; shared.beginStream(this)) yield
   }
 
   piece(bytes: Uint8Array, pos: number, len: number): void {

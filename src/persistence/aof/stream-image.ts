@@ -15,6 +15,9 @@ import { Listpacks } from '../../structures/listpack.ts'
 import { LogId } from '../../structures/stream-log.ts'
 import type { CommandWords } from './command-words.ts'
 
+/** Commands that are written between two looks at the clock. */
+const COMMANDS_PER_STEP = 64
+
 export class StreamImage {
   private readonly keyspace: Keyspace
   private readonly streams: Streams
@@ -34,6 +37,8 @@ export class StreamImage {
     this.streams.walk.startAt(root, true)
     this.writeEntries(entry)
     this.writeRest(entry, root)
+    if (this.streams.groups.groupCount(root) === 0) return
+    for (const parts = this.writeGroups(entry, root); !parts.next().done; ) {}
   }
 
   /** The entries of one node. */
@@ -42,10 +47,10 @@ export class StreamImage {
     this.writeEntries(entry)
   }
 
-  /** What follows the entries. */
+  /** What follows the entries, but for the groups. */
   writeRest(entry: Ref, root: Ref): void {
     const { words, streams, id } = this
-    const { log, groups } = streams
+    const { log } = streams
     if (log.length(root) === 0) this.writeNothing(entry)
     words.head(7)
     words.word('XSETID')
@@ -55,8 +60,33 @@ export class StreamImage {
     words.integer(log.added(root))
     words.word('MAXDELETEDID')
     this.writeId(log.id(root, LogId.DELETED, id))
+  }
+
+  /** The groups, which follow that. Yields where other commands may come in between. */
+  *writeGroups(entry: Ref, root: Ref): Generator<void> {
+    const { groups } = this.streams
     const count = groups.groupCount(root)
-    for (let rank = 0; rank < count; rank++) this.writeGroup(entry, groups.groupAt(root, rank))
+    let left = COMMANDS_PER_STEP
+    for (let rank = 0; rank < count; rank++) {
+      const group = groups.groupAt(root, rank)
+      this.writeGroup(entry, group)
+      const consumers = groups.consumerCount(group)
+      for (let at = 0; at < consumers; at++) {
+        const consumer = groups.consumerAt(group, at)
+        const owned = groups.ownedRoot(consumer)
+        const hasPending = owned !== NONE && groups.owned.first(owned)
+        if (!hasPending) this.writeConsumer(entry, group, consumer)
+        for (let more = hasPending; more; more = groups.owned.next()) {
+          this.writePending(entry, group, consumer)
+          if (--left > 0) continue
+          yield
+          left = COMMANDS_PER_STEP
+        }
+        if (--left > 0) continue
+        yield
+        left = COMMANDS_PER_STEP
+      }
+    }
   }
 
   private writeKey(entry: Ref): void {
@@ -111,39 +141,36 @@ export class StreamImage {
     this.writeId(groups.lastId(group, this.id))
     words.word('ENTRIESREAD')
     words.integer(groups.entriesRead(group))
-    const count = groups.consumerCount(group)
-    for (let rank = 0; rank < count; rank++) this.writeConsumer(entry, group, groups.consumerAt(group, rank))
   }
 
   private writeConsumer(entry: Ref, group: Ref, consumer: Ref): void {
+    const { words } = this
+    words.head(5)
+    words.word('XGROUP')
+    words.word('CREATECONSUMER')
+    this.writeKey(entry)
+    this.writeName(group)
+    this.writeName(consumer)
+  }
+
+  /** The entry that the place in what the consumer has pending is on. */
+  private writePending(entry: Ref, group: Ref, consumer: Ref): void {
     const { words, id } = this
     const { groups } = this.streams
-    const owned = groups.ownedRoot(consumer)
-    if (groups.ownedCount(consumer) === 0 || owned === NONE) {
-      words.head(5)
-      words.word('XGROUP')
-      words.word('CREATECONSUMER')
-      this.writeKey(entry)
-      this.writeName(group)
-      this.writeName(consumer)
-      return
-    }
-    for (let more = groups.owned.first(owned); more; more = groups.owned.next()) {
-      groups.owned.id(id)
-      groups.findPending(group, id)
-      words.head(12)
-      words.word('XCLAIM')
-      this.writeKey(entry)
-      this.writeName(group)
-      this.writeName(consumer)
-      words.word('0')
-      this.writeId(id)
-      words.word('TIME')
-      words.integer(groups.deliveredAt)
-      words.word('RETRYCOUNT')
-      words.integer(groups.deliveries)
-      words.word('JUSTID')
-      words.word('FORCE')
-    }
+    groups.owned.id(id)
+    groups.findPending(group, id)
+    words.head(12)
+    words.word('XCLAIM')
+    this.writeKey(entry)
+    this.writeName(group)
+    this.writeName(consumer)
+    words.word('0')
+    this.writeId(id)
+    words.word('TIME')
+    words.integer(groups.deliveredAt)
+    words.word('RETRYCOUNT')
+    words.integer(groups.deliveries)
+    words.word('JUSTID')
+    words.word('FORCE')
   }
 }

@@ -157,8 +157,9 @@ export class LargeValue implements LargeSink {
     this.streamSaver.saveNode(id, node, size, this.target)
   }
 
-  streamRest(root: Ref): void {
+  streamRest(root: Ref): Iterator<void> {
     this.streamSaver.saveRest(root, this.target)
+    return this.streamSaver.saveGroups(root, this.target)
   }
 
   private get streamSaver(): StreamSaver {

@@ -27,6 +27,8 @@ const RDB_TYPES = [RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3]
 
 /** Keeps what a name is while its group or consumer is being made. */
 const NAME_SIZE = 1024
+/** Pending entries, or consumers, that are written between two looks at the clock. */
+const PENDING_PER_STEP = 64
 
 export function streamValues(keyspace: Keyspace): ValueFormat {
   const saver = new StreamSaver(keyspace)
@@ -60,6 +62,8 @@ export class StreamSaver {
       this.saveNode(log.tree.id(this.id), node, log.nodes.listpacks.size(node), writer)
     }
     this.saveRest(root, writer)
+    if (this.streams.groups.groupCount(root) === 0) return
+    for (const parts = this.saveGroups(root, writer); !parts.next().done; ) {}
   }
 
   saveNode(id: StreamId, node: Ref, size: number, writer: RdbWriter): void {
@@ -88,7 +92,7 @@ export class StreamSaver {
     writer.string(groups.memory.bytesOf(block), groups.namePos(block), groups.nameLen(block))
   }
 
-  /** What follows the nodes. */
+  /** What follows the nodes, but for the groups themselves. */
   saveRest(root: Ref, writer: RdbWriter): void {
     const { log, groups } = this.streams
     const { id } = this
@@ -97,9 +101,41 @@ export class StreamSaver {
     this.saveId(log.id(root, LogId.FIRST, id), writer)
     this.saveId(log.id(root, LogId.DELETED, id), writer)
     this.saveLong(log.added(root), writer)
+    writer.length(groups.groupCount(root))
+  }
+
+  /** The groups, which follow that. Yields where somebody else may come in between. */
+  *saveGroups(root: Ref, writer: RdbWriter): Generator<void> {
+    const { groups } = this.streams
     const count = groups.groupCount(root)
-    writer.length(count)
-    for (let rank = 0; rank < count; rank++) this.saveGroup(groups.groupAt(root, rank), writer)
+    let left = PENDING_PER_STEP
+    for (let rank = 0; rank < count; rank++) {
+      const group = groups.groupAt(root, rank)
+      const pending = groups.pendingRoot(group)
+      this.saveGroup(group, writer)
+      for (let more = pending !== NONE && groups.pending.first(pending); more; more = groups.pending.next()) {
+        this.savePending(writer)
+        if (--left > 0) continue
+        yield
+        left = PENDING_PER_STEP
+      }
+      const consumers = groups.consumerCount(group)
+      writer.length(consumers)
+      for (let at = 0; at < consumers; at++) {
+        const consumer = groups.consumerAt(group, at)
+        const owned = groups.ownedRoot(consumer)
+        this.saveConsumer(consumer, writer)
+        for (let more = owned !== NONE && groups.owned.first(owned); more; more = groups.owned.next()) {
+          this.saveRaw(groups.owned.id(this.id), writer)
+          if (--left > 0) continue
+          yield
+          left = PENDING_PER_STEP
+        }
+        if (--left > 0) continue
+        yield
+        left = PENDING_PER_STEP
+      }
+    }
   }
 
   private saveGroup(group: Ref, writer: RdbWriter): void {
@@ -108,27 +144,21 @@ export class StreamSaver {
     this.saveName(group, writer)
     this.saveId(groups.lastId(group, id), writer)
     this.saveLong(groups.entriesRead(group), writer)
-    const pending = groups.pendingRoot(group)
     writer.length(groups.pendingCount(group))
-    for (let more = pending !== NONE && groups.pending.first(pending); more; more = groups.pending.next()) {
-      this.saveRaw(groups.pending.id(id), writer)
-      writer.int64(groups.deliveredAt)
-      this.saveLong(groups.deliveries, writer)
-    }
-    const count = groups.consumerCount(group)
-    writer.length(count)
-    for (let rank = 0; rank < count; rank++) this.saveConsumer(groups.consumerAt(group, rank), writer)
+  }
+
+  private savePending(writer: RdbWriter): void {
+    const { groups } = this.streams
+    this.saveRaw(groups.pending.id(this.id), writer)
+    writer.int64(groups.deliveredAt)
+    this.saveLong(groups.deliveries, writer)
   }
 
   private saveConsumer(consumer: Ref, writer: RdbWriter): void {
     const { groups } = this.streams
-    const owned = groups.ownedRoot(consumer)
     this.saveName(consumer, writer)
     writer.int64(groups.seen(consumer))
     writer.length(groups.ownedCount(consumer))
-    for (let more = owned !== NONE && groups.owned.first(owned); more; more = groups.owned.next()) {
-      this.saveRaw(groups.owned.id(this.id), writer)
-    }
   }
 }
 

@@ -236,7 +236,7 @@ class Pair {
       expect(groups.removePending(group, id)).toBe(true)
       model.pending.delete(value)
     } else {
-      groups.setDelivery(pending.time + 1, pending.count + 2)
+      groups.setDelivery(group, id, pending.time + 1, pending.count + 2)
       groups.give(group, id, consumer)
       model.pending.set(value, { owner: name, time: pending.time + 1, count: pending.count + 2 })
     }

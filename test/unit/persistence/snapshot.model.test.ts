@@ -9,7 +9,7 @@ import { Digest } from '../../../src/lib/digest.ts'
 import { int64ToString } from '../../../src/lib/int64.ts'
 import { Random } from '../../../src/lib/random.ts'
 import { StreamId } from '../../../src/lib/stream-id.ts'
-import type { Ref } from '../../../src/memory/memory.ts'
+import { NONE, type Ref } from '../../../src/memory/memory.ts'
 import { CommandImage } from '../../../src/persistence/aof/image.ts'
 import type { LargeLimits } from '../../../src/persistence/frozen.ts'
 import { Hint, RdbImage } from '../../../src/persistence/rdb/image.ts'
@@ -53,6 +53,11 @@ function groupsOf({ streams, memory }: Keyspace, entry: Ref): string {
     for (let at = 0; at < groups.consumerCount(group); at++) {
       const consumer = groups.consumerAt(group, at)
       parts.push(nameOf(consumer), groups.ownedCount(consumer))
+    }
+    const pending = groups.pendingRoot(group)
+    for (let more = pending !== NONE && groups.pending.first(pending); more; more = groups.pending.next()) {
+      const times = [groups.deliveredAt, groups.deliveries].map(int64ToString)
+      parts.push(`${groups.pending.id(id)} ${times} ${nameOf(groups.owner(group))}`)
     }
   }
   return parts.join(' ')
@@ -215,7 +220,10 @@ class Writer {
       },
       () => ['XACK', `grouped:${key}`, `g${random.below(3)}`, this.entryOf(`grouped:${key}`)],
       () => ['XAUTOCLAIM', `grouped:${key}`, `g${random.below(3)}`, `c${random.below(4)}`, '0', '0', 'COUNT', '2'],
+      () => ['XCLAIM', `grouped:${key}`, `g${random.below(3)}`, 'c0', '0', this.entryOf(`grouped:${key}`), 'FORCE'],
+      () => ['XREADGROUP', 'GROUP', `g${random.below(3)}`, `c${random.below(4)}`, 'STREAMS', `grouped:${key}`, '0'],
       () => ['XGROUP', 'DELCONSUMER', `grouped:${key}`, `g${random.below(3)}`, `c${random.below(4)}`],
+      () => ['XGROUP', 'DESTROY', `grouped:${key}`, `g${random.below(3)}`],
     ]
   }
 
@@ -347,6 +355,54 @@ test('a large value whose table shrinks under the walk is shown once', () => {
     expect(loaded(file, keyspace.now)).toEqual(before)
   }
 })
+
+test.each(CASES)(
+  'what groups have pending is shown as it was when the snapshot began (seed %i, as %s)',
+  (seed, format) => {
+    const random = new Random(seed)
+    const server = newServer()
+    const { keyspace } = server
+    const session = new Session(1)
+    const empty = keyspace.memory.usedBytes
+    const done = (...args: string[]) => run(server, session, ...args)
+    const group = () => `g${random.below(3)}`
+    const consumer = () => `c${random.below(5)}`
+    const ids = () => Array.from({ length: 1 + random.below(9) }, () => `${1 + random.below(400)}-0`)
+    const read = () => ['XREADGROUP', 'GROUP', group(), consumer(), 'COUNT', `${random.below(60)}`, 'STREAMS', 's', '>']
+    const changes: (() => string[])[] = [
+      read,
+      () => ['XACK', 's', group(), ...ids()],
+      () => ['XACK', 's', group(), ...ids()],
+      () => ['XCLAIM', 's', group(), consumer(), '0', ...ids(), 'FORCE', 'RETRYCOUNT', `${random.below(9)}`],
+      () => ['XAUTOCLAIM', 's', group(), consumer(), '0', ids()[0]!, 'COUNT', '9'],
+      () => ['XREADGROUP', 'GROUP', group(), consumer(), 'COUNT', '9', 'STREAMS', 's', '0'],
+      () => ['XGROUP', 'DELCONSUMER', 's', group(), consumer()],
+      () => ['XGROUP', 'DESTROY', 's', group()],
+      () => ['XGROUP', 'CREATE', 's', group(), '0'],
+      () => (random.below(9) === 0 ? ['RENAME', 's', 'other'] : ['COPY', 'other', 's']),
+    ]
+    const change = () => done(...changes[random.below(changes.length)]!())
+    for (let round = 0; round < 12; round++) {
+      done('FLUSHALL')
+      for (let entry = 1; entry <= 400; entry++) done('XADD', 's', `${entry}-0`, 'field', 'value')
+      for (const name of ['g0', 'g1', 'g2']) done('XGROUP', 'CREATE', 's', name, '0')
+      for (let count = 0; count < 20; count++) done(...read())
+      const before = stateOf(keyspace)
+      const { snapshot, file } = begin(server, TINY, format)
+      const often = 1 + random.below(40)
+      while (snapshot.step()) {
+        if (random.below(often) === 0) change()
+        if (random.below(10) === 0) keyspace.reclaim()
+      }
+      expect(loaded(file, keyspace.now, format)).toEqual(before)
+      keyspace.verify()
+    }
+    done('FLUSHALL')
+    while (keyspace.reclaim());
+    keyspace.verify()
+    expect(keyspace.memory.usedBytes).toBe(empty)
+  },
+)
 
 test('a snapshot that is given up leaves the keyspace ready for the next one', () => {
   const random = new Random(7)
