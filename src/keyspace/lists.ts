@@ -136,6 +136,7 @@ export class Lists {
     if (quicklist.isPlain(node)) return
     if (sequence.sizeOf(node) > sizeLimit / part || sequence.countIn(node) > Math.floor(countLimit / part)) return
     quicklist.watcher?.settles(root)
+    quicklist.closeGap(root)
     const listpack = sequence.dismantle(root)
     sequence.dismantle(root)
     entries.setEncoding(entry, ListEncoding.LISTPACK)
@@ -174,8 +175,10 @@ export class Lists {
   /** Removes the element that `locateEnd` found. */
   removeEnd(): void {
     const { entry, node, off, listpacks, quicklist } = this
-    if (node !== NONE) quicklist.delete(this.valueOf(entry), node, off)
-    else this.entries.setValue(entry, listpacks.delete(this.block, off))
+    if (node !== NONE) {
+      if (this.backwards) quicklist.delete(this.valueOf(entry), node, off)
+      else quicklist.removeFirst(this.valueOf(entry))
+    } else this.entries.setValue(entry, listpacks.delete(this.block, off))
   }
 
   /** Copies the element that the listpacks point at to `kept`; returns its length. */

@@ -198,6 +198,7 @@ export class FrozenList extends FrozenNodes {
   constructor(keyspace: Keyspace, clone: Ref, sink: LargeSink) {
     const { sequence } = keyspace.lists.quicklist
     const root = keyspace.entries.value(clone) as Ref
+    keyspace.lists.quicklist.closeGap(root)
     super(keyspace, clone, sink, sequence.nodeCount(root))
     this.kinds = new Uint8Array(this.payloads.length)
     let at = 0

@@ -18,6 +18,9 @@
  * ten times; it shrinks when only half of it is used, or when told to (`trim`). Reaching an element by rank is a walk
  * from the nearer end, finding one a walk from the front: a table tells by its first byte how long an element is.
  *
+ * The listpack at the head of a large list may have a gap in front of its first element (listpack-gap.ts draws it).
+ * `pushFront` and `dropFront` make it, `closeGap` closes it, what says nothing of it keeps it. All others have none.
+ *
  * Nanoseconds on Node 20, each (bench/structures-listpack.ts; in brackets Redis's own code, gcc -O3, on that machine):
  *   append one of 128 strings of 10 bytes     45 (11), where there is room 32; one of the first 10: 63 (14)
  *   add and delete one in a node of 8 KB      37 at the tail (19), 130 at the head (78)
@@ -48,6 +51,7 @@ import {
   writeInteger,
   writeString,
 } from './listpack-element.ts'
+import { GAP_MAX, GAP_MIN, gapAt, verifyGap, writeGap } from './listpack-gap.ts'
 
 const COUNT = 4
 const HEADER_SIZE = 6
@@ -61,6 +65,8 @@ const SAFE_SIZE_MAX = 1 << 30
 const SPARE_FROM = 128 * 1024
 /** Blocks below this are not shrunk: there is too little to be had. */
 const SHRINK_FROM = 64
+/** What an element may take besides its text. */
+const ELEMENT_OVERHEAD_MAX = 10
 
 assert(LITTLE_ENDIAN, 'a word of memory has its bytes in the order of the format')
 
@@ -99,8 +105,9 @@ export class Listpacks {
     return ref
   }
 
-  /** Allocates. */
+  /** A copy of one without a gap. Allocates. */
   copy(ref: Ref): Ref {
+    DEV: assert(this.gap(ref) === 0, 'what is copied has no gap')
     return this.fromBytes(this.memory.bytesOf(ref), posOf(ref), this.size(ref))
   }
 
@@ -108,7 +115,8 @@ export class Listpacks {
     this.memory.free(ref)
   }
 
-  /** Bytes of the format, header and end included: what a payload has. The block may be larger. */
+  /** Bytes of the format, header and end included: what a payload has. The block may be larger. With the gap, if there
+   *  is one. */
   size(ref: Ref): number {
     return this.memory.word(ref, 0)
   }
@@ -117,7 +125,7 @@ export class Listpacks {
   count(ref: Ref): number {
     const written = this.writtenCount(ref)
     if (written !== COUNT_UNKNOWN) return written
-    const count = countFrom(this.memory.bytesOf(ref), posOf(ref) + HEADER_SIZE)
+    const count = countFrom(this.memory.bytesOf(ref), posOf(ref) + this.front(ref))
     this.setCount(ref, count)
     return count
   }
@@ -143,9 +151,11 @@ export class Listpacks {
     return (ref === NONE ? 0 : this.size(ref)) + extra <= SAFE_SIZE_MAX
   }
 
-  /** Appends the elements of `second` to `first`; returns what holds them all. Both refs are dead afterwards. */
+  /** Appends the elements of `second` to `first`; returns what holds them all. Both refs are dead afterwards; neither
+   *  has a gap. */
   merge(first: Ref, second: Ref): Ref {
     const memory = this.memory
+    DEV: assert(this.gap(first) + this.gap(second) === 0, 'what is merged has no gap')
     const count = this.count(first) + this.count(second)
     const end = this.end(first)
     const rest = this.size(second) - HEADER_SIZE
@@ -182,7 +192,12 @@ export class Listpacks {
   }
 
   first(ref: Ref): number {
-    return this.elementAt(ref, HEADER_SIZE)
+    return this.elementAt(ref, this.front(ref))
+  }
+
+  /** Offset of the first element, or of the end. */
+  private front(ref: Ref): number {
+    return HEADER_SIZE + this.gap(ref)
   }
 
   last(ref: Ref): number {
@@ -201,7 +216,7 @@ export class Listpacks {
   prev(ref: Ref, off: number): number {
     if (off === HEADER_SIZE) return NO_ELEMENT
     const encoded = backlenEndingAt(this.memory.bytesOf(ref), posOf(ref) + off - 1)
-    return off - encoded - backlenSize(encoded)
+    return encoded === 0 ? NO_ELEMENT : off - encoded - backlenSize(encoded)
   }
 
   /** The element of this rank, from the end if negative (-1 is the last), or NO_ELEMENT. */
@@ -215,13 +230,13 @@ export class Listpacks {
 
   private seekOn(ref: Ref, rank: number): number {
     const pos = posOf(ref)
-    return this.elementAt(ref, skipElements(this.memory.bytesOf(ref), pos + HEADER_SIZE, rank) - pos)
+    return this.elementAt(ref, skipElements(this.memory.bytesOf(ref), pos + this.front(ref), rank) - pos)
   }
 
   /** `back` elements before the end. */
   private seekBack(ref: Ref, back: number): number {
     const bytes = this.memory.bytesOf(ref)
-    const first = posOf(ref) + HEADER_SIZE
+    const first = posOf(ref) + this.front(ref)
     let pos = posOf(ref) + this.end(ref)
     for (let left = back; left > 0; left--) {
       if (pos === first) return NO_ELEMENT
@@ -320,6 +335,7 @@ export class Listpacks {
     return this.putInteger(ref, this.end(ref), 0, value)
   }
 
+  /** Puts an element in front of all, which have no gap before them: see `pushFront`. */
   prepend(ref: Ref, bytes: Uint8Array, pos: number, len: number): Ref {
     return this.put(ref, HEADER_SIZE, 0, bytes, pos, len)
   }
@@ -390,7 +406,104 @@ export class Listpacks {
     }
     const written = this.writtenCount(ref)
     this.finish(ref, target - start, written === COUNT_UNKNOWN ? written : written - count)
-    return this.shrink(ref, target - start)
+    return this.shrink(ref, target - start, 0)
+  }
+
+  // The gap in front of the first element.
+
+  /** Bytes between header and first element. */
+  gap(ref: Ref): number {
+    return gapAt(this.memory.bytesOf(ref), posOf(ref) + HEADER_SIZE)
+  }
+
+  /** As `size`, but the gap does not count. */
+  packedSize(ref: Ref): number {
+    return this.size(ref) - this.gap(ref)
+  }
+
+  /** As `prepend`, for one that many elements are put in front of: what it leaves unused of the block is the gap, which
+   *  the next ones go into. */
+  pushFront(ref: Ref, bytes: Uint8Array, pos: number, len: number): Ref {
+    const value = parseInt64(bytes, pos, len)
+    if (value !== undefined) return this.pushIntegerFront(ref, highWord(value), lowWord(value))
+    const size = stringSize(len)
+    const block = this.makeFrontRoom(ref, size + backlenSize(size))
+    writeString(bytes, pos, len, size, this.memory.bytesOf(block), posOf(block) + this.front(block))
+    return block
+  }
+
+  private pushIntegerFront(ref: Ref, high: number, low: number): Ref {
+    const size = integerSize(high, low)
+    const block = this.makeFrontRoom(ref, size + 1)
+    writeInteger(high, low, size, this.memory.bytesOf(block), posOf(block) + this.front(block))
+    return block
+  }
+
+  /** Takes `room` bytes off the end of the gap, for one more element. */
+  private makeFrontRoom(ref: Ref, room: number): Ref {
+    DEV: assert(room <= GAP_MAX, 'an element that comes in front of others fits into a gap')
+    const gap = this.gap(ref)
+    let block = ref
+    let left = gap - room
+    if (left < GAP_MIN && left !== 0) {
+      block = this.widenGap(ref, gap, room)
+      left = this.gap(block) - room
+    }
+    writeGap(this.memory.bytesOf(block), posOf(block) + HEADER_SIZE, left)
+    this.addToCount(block, 1)
+    return block
+  }
+
+  /** Moves the elements to the end of the block, or of a larger one, so that `room` bytes fit into the gap. */
+  private widenGap(ref: Ref, gap: number, room: number): Ref {
+    const memory = this.memory
+    const used = this.size(ref) - gap
+    const needed = used + room
+    const spare = needed > SPARE_FROM ? needed >>> 3 : 0
+    const isFull = needed > memory.capacity(ref)
+    const block = isFull ? memory.alloc(Math.min(needed + spare, BLOCK_BYTES_MAX)) : ref
+    let wide = Math.min(memory.capacity(block) - used, GAP_MAX)
+    if (wide - room > 0 && wide - room < GAP_MIN) wide = room
+    const source = posOf(ref) + HEADER_SIZE + gap
+    const target = posOf(block) + HEADER_SIZE + wide
+    copyBytes(memory.bytesOf(ref), source, memory.bytesOf(block), target, used - HEADER_SIZE)
+    if (isFull) {
+      memory.setWord(block, 1, memory.word(ref, 1)) // the count, and nothing that counts
+      memory.free(ref)
+    }
+    memory.setWord(block, 0, used + wide)
+    writeGap(memory.bytesOf(block), posOf(block) + HEADER_SIZE, wide)
+    return block
+  }
+
+  /** Removes the first element, of more than one, and leaves a gap in its place. */
+  dropFront(ref: Ref): Ref {
+    const { memory } = this
+    const pos = posOf(ref) + HEADER_SIZE
+    const bytes = memory.bytesOf(ref)
+    const gap = gapAt(bytes, pos)
+    const wide = gap + elementSizeAt(bytes, pos + gap)
+    if (wide > GAP_MAX) return this.delete(ref, HEADER_SIZE + gap)
+    writeGap(bytes, pos, wide)
+    this.addToCount(ref, -1)
+    return this.shrink(ref, memory.word(ref, 0) - wide, wide)
+  }
+
+  /** Moves the elements to where the format has them. */
+  closeGap(ref: Ref): void {
+    const gap = this.gap(ref)
+    if (gap === 0) return
+    const bytes = this.memory.bytesOf(ref)
+    const pos = posOf(ref) + HEADER_SIZE
+    const size = this.size(ref) - gap
+    copyBytes(bytes, pos + gap, bytes, pos, size - HEADER_SIZE)
+    this.memory.setWord(ref, 0, size)
+  }
+
+  /** As `append`, for one that has a gap: the block does not grow while the gap has room enough. */
+  appendBehindGap(ref: Ref, bytes: Uint8Array, pos: number, len: number): Ref {
+    if (this.size(ref) + len + ELEMENT_OVERHEAD_MAX > this.memory.capacity(ref)) this.closeGap(ref)
+    return this.append(ref, bytes, pos, len)
   }
 
   // Sizes.
@@ -423,7 +536,7 @@ export class Listpacks {
     const size = this.size(ref)
     const end = posOf(ref) + size - 1
     let count = 0
-    let pos = posOf(ref) + HEADER_SIZE
+    let pos = verifyGap(bytes, posOf(ref) + HEADER_SIZE)
     assert(size >= EMPTY_SIZE && size <= this.memory.capacity(ref), 'a listpack lies within its block')
     assert(bytes[end] === LISTPACK_END, 'the last byte is the end')
     for (; pos < end; count++) pos = verifyElement(bytes, pos, end)
@@ -487,11 +600,15 @@ export class Listpacks {
       else copyBytes(bytes, pos + off + from, bytes, pos + off + to, size - off - from)
       memory.setWord(block, 0, target)
     }
-    if (added !== 0) {
-      const written = bytes[pos + COUNT]! | (bytes[pos + COUNT + 1]! << 8)
-      if (written !== COUNT_UNKNOWN) this.setCount(block, written + added)
-    }
-    return to < from ? this.shrink(block, target) : block
+    if (added !== 0) this.addToCount(block, added)
+    return to < from ? this.shrink(block, target, 0) : block
+  }
+
+  private addToCount(ref: Ref, added: number): void {
+    const bytes = this.memory.bytesOf(ref)
+    const pos = posOf(ref) + COUNT
+    const written = bytes[pos]! | (bytes[pos + 1]! << 8)
+    if (written !== COUNT_UNKNOWN) this.setCount(ref, written + added)
   }
 
   private grow(ref: Ref, size: number, keep: number): Ref {
@@ -499,10 +616,13 @@ export class Listpacks {
     return this.memory.resize(ref, Math.min(size + spare, BLOCK_BYTES_MAX), keep)
   }
 
-  /** Gives half of the block back, or more, if so much is unused. */
-  private shrink(ref: Ref, size: number): Ref {
+  /** Gives half of the block back, or more, if so much is unused: `gap` bytes, which go, and what is behind the `size`
+   *  bytes that stay. */
+  private shrink(ref: Ref, size: number, gap: number): Ref {
     const capacity = this.memory.capacity(ref)
-    return capacity >= SHRINK_FROM && size * 2 <= capacity ? this.memory.resize(ref, size, size) : ref
+    if (capacity < SHRINK_FROM || size * 2 > capacity) return ref
+    if (gap > 0) this.closeGap(ref)
+    return this.memory.resize(ref, size, size)
   }
 }
 

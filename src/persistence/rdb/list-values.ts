@@ -34,6 +34,7 @@ export function listValues(keyspace: Keyspace): ValueFormat {
       writer.length(NodeKind.PACKED)
       return writer.string(memory.bytesOf(value), posOf(value), listpacks.size(value))
     }
+    quicklist.closeGap(value)
     writer.length(sequence.nodeCount(value))
     for (let node = sequence.head(value); node !== NONE; node = sequence.next(node)) {
       const payload = sequence.payload(node)

@@ -234,6 +234,38 @@ describe('a list is an array of strings', () => {
   })
 })
 
+/** Draws operations at the ends mostly, so that the first node has a gap when the others come. */
+const endOperation = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.constant('push' as const), fc.constant(true), fc.array(element, { minLength: 9 })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.constant('push' as const), fc.constant(false), fc.array(element, { minLength: 1 })),
+  },
+  { weight: 8, arbitrary: fc.tuple(fc.constant('pop' as const), fc.constant(true)) },
+  { weight: 2, arbitrary: fc.tuple(fc.constant('pop' as const), fc.constant(false)) },
+  { weight: 4, arbitrary: operation },
+)
+
+describe('a list whose first node has a gap', () => {
+  test.each([300, 1000])('is an array of strings, with nodes of up to %i bytes', (sizeLimit) => {
+    fc.assert(
+      fc.property(fc.array(endOperation, { minLength: 40, maxLength: 120 }), (operations) => {
+        const pair = new Pair(-1, 0)
+        pair.lists.quicklist.sizeLimit = sizeLimit
+        for (const each of operations) {
+          apply(pair, each)
+          pair.check()
+        }
+        pair.end()
+      }),
+      { numRuns: 25 },
+    )
+  })
+})
+
 describe('a list that is large', () => {
   test('is freed little by little', () => {
     const pair = new Pair(1, 0)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { Keyspace } from '../../../../src/keyspace/keyspace.ts'
 import { latin1 } from '../../../../src/lib/bytes.ts'
-import { NONE } from '../../../../src/memory/memory.ts'
+import { Digest } from '../../../../src/lib/digest.ts'
+import { NONE, type Ref } from '../../../../src/memory/memory.ts'
 import { Payloads } from '../../../../src/persistence/rdb/payload.ts'
 import { ValueFormats } from '../../../../src/persistence/rdb/values.ts'
 import { bytesOf, set } from './support.ts'
@@ -45,6 +46,38 @@ test('any byte that is another one spoils the checksum', () => {
     expect(payloads.isSound(wrong, 0, wrong.length)).toBe(false)
   }
   expect(payloads.isSound(bytesOf(`before${latin1(payload, 0, payload.length)}`), 6, payload.length)).toBe(true)
+})
+
+test('a list that was pushed and popped at its front is dumped as the format has it, and comes back', () => {
+  const keyspace = new Keyspace(1)
+  const payloads = payloadsOf(keyspace)
+  const db = keyspace.databases[0]!
+  const { lists } = keyspace
+  db.lookup(KEY, 0, KEY.length)
+  const entry = lists.add(db, KEY, 0, KEY.length)
+  lists.expect(entry, 3000, 30_000)
+  for (let number = 0; number < 3000; number++) lists.push(entry, true, bytesOf(`element${number}`), 0, 11)
+  for (let number = 0; number < 100; number++) {
+    lists.locateEnd(entry, true)
+    lists.removeEnd()
+  }
+  const { quicklist, listpacks } = lists
+  const firstGap = () =>
+    listpacks.gap(quicklist.sequence.payload(quicklist.sequence.head(keyspace.entries.value(entry) as Ref)))
+  expect(firstGap()).toBeGreaterThan(0)
+  const digestOf = (list: Ref) => {
+    const digest = new Digest()
+    keyspace.kindOf(list).digest(list, digest)
+    return digest.hex
+  }
+  const digest = digestOf(entry)
+  expect(payloads.dump(entry)).toBe(true)
+  expect(firstGap()).toBe(0)
+  lists.verify(entry)
+  const restored = payloads.restore(payloads.bytes, 0, payloads.len, bytesOf('copy'), 0, 4, undefined, -1, -1)
+  lists.verify(restored)
+  expect(digestOf(restored)).toBe(digest)
+  keyspace.freeEntry(restored)
 })
 
 test('libraries of functions have payloads of their own', () => {
