@@ -4,6 +4,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { check, checkArguments } from './persistence/check/check.ts'
 import { load } from './server/config/load.ts'
+import { collectWhenIdle } from './server/idle-collection.ts'
 import { LOG_LEVELS, openLog } from './server/log.ts'
 import { removePidFile, writePidFile } from './server/pid-file.ts'
 import { Server } from './server/server.ts'
@@ -96,6 +97,7 @@ if (loaded.action === 'exit') {
   const { port, unixSocket } = server.listener
   if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
   if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
+  collectWhenIdle(server)
   // The terminal it was started from has gone: no reason to end, and without saving at that.
   process.on('SIGHUP', () => {})
 }

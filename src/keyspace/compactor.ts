@@ -5,6 +5,9 @@
  *             | 90 % |      | 88 % |     |      |           nothing is allocated in these any more,
  *                                                           and what lies there is moved to the others
  *
+ * Where that would gain nothing because little is left in all, what lies in several goes close together into a new one,
+ * of which only the part that is written to takes memory.
+ *
  * Who holds a ref knows it: the databases' tables are walked, bucket by bucket, with each entry what hangs at it
  * (value-compaction.ts), and each database's expiry index. Large values are done piece by piece; the key is kept to
  * find them again. What the walk does not meet (a type that cannot be moved, a value being freed) stays, and its chunk
@@ -24,6 +27,9 @@ import { COMPACTED } from './value-compaction.ts'
 const FILL_MAX = 0.85
 /** Emptying a chunk with less that is free is not worth its while. */
 const FREE_MIN = 0.08
+/** Of a new chunk, how much is filled; and how many bytes that must gain. */
+const NEW_FILL_MAX = 0.9
+const NEW_GAIN_MIN = 2 * 1024 * 1024
 
 const Phase = { IDLE: 0, MEASURE: 1, WALK: 2 } as const
 
@@ -63,10 +69,10 @@ export class Compactor implements EntryMover {
     return this.phase !== Phase.IDLE
   }
 
-  /** Bytes of the arena that hold nothing. */
+  /** Bytes that the arena takes, and that hold nothing. */
   get wasteBytes(): number {
-    const { reservedBytes, usedBytes } = this.keyspace.memory
-    return reservedBytes - usedBytes
+    const { residentBytes, usedBytes } = this.keyspace.memory
+    return residentBytes - usedBytes
   }
 
   begin(): void {
@@ -131,10 +137,31 @@ export class Compactor implements EntryMover {
     for (const { chunk, free } of chunks) {
       room -= free
       moved += CHUNK_BYTES - free
-      if (free < CHUNK_BYTES * FREE_MIN || moved > room * FILL_MAX) return
-      memory.beginEmptying(chunk)
-      this.chosen++
+      if (free < CHUNK_BYTES * FREE_MIN || moved > room * FILL_MAX) break
+      this.empty(chunk)
     }
+    if (this.chosen === 0) this.chooseForNew(chunks.map(({ chunk }) => chunk))
+  }
+
+  /** The emptiest chunks are to be emptied, as many as fit into a new one, if they take so much more memory. */
+  private chooseForNew(chunks: readonly number[]): void {
+    const { memory } = this.keyspace
+    let moved = 0
+    let gained = 0
+    const chosen: number[] = []
+    for (const chunk of chunks) {
+      const used = CHUNK_BYTES - this.free[chunk]!
+      if (moved + used > CHUNK_BYTES * NEW_FILL_MAX) break
+      moved += used
+      gained += memory.residentIn(chunk) - used / NEW_FILL_MAX
+      chosen.push(chunk)
+    }
+    if (gained >= Math.max(NEW_GAIN_MIN, moved * FREE_MIN)) for (const chunk of chosen) this.empty(chunk)
+  }
+
+  private empty(chunk: number): void {
+    this.keyspace.memory.beginEmptying(chunk)
+    this.chosen++
   }
 
   private walk(): void {

@@ -63,6 +63,9 @@ const PAGE_LARGE = 254
 // ArrayBuffers come from calloc, whose data starts 16 bytes into a page; 48 more make blocks cache-line aligned.
 const LINE_PAD = 48
 
+/** So much of the first chunk is not given back by a reset: it will soon be used again. */
+const KEPT_BYTES_MAX = 2 * 1024 * 1024
+
 /** A block of more pages is not moved. */
 const MOVED_PAGES_MAX = 64
 
@@ -113,6 +116,8 @@ export class Memory {
   private readonly chunkFreePages: number[] = []
   /** Upper bound of the chunk's longest run of free pages. */
   private readonly chunkRun: number[] = []
+  /** Pages from the chunk's beginning that may have been written to: those behind take no memory yet. */
+  private readonly chunkTouched: number[] = []
   /** No chunk below this one has a free page. */
   private firstFreeChunk = 0
   private spareChunk = -1
@@ -145,6 +150,13 @@ export class Memory {
   private trip(): void {
     this.counters[3] = Number.POSITIVE_INFINITY
     this.onTripped?.()
+  }
+
+  /** Bytes that are reserved and have been used at some time: what the arena takes of the process's memory. */
+  get residentBytes(): number {
+    let pages = 0
+    for (const count of this.chunkTouched) pages += count
+    return pages * PAGE_GRANULES * GRANULE
   }
 
   /** Bytes of the pages that hold blocks, or lately did. */
@@ -242,13 +254,14 @@ export class Memory {
     return target
   }
 
-  /** Forgets every block at once: every ref, position and view is dead. Of several chunks all are to be given back,
-   *  with `discard`; the first is another one from now on, which takes nothing until it is written to. */
+  /** Forgets every block at once: every ref, position and view is dead. All chunks are to be given back, with
+   *  `discard`; the first is another one from now on, which takes nothing until it is written to. */
   reset(): void {
-    // A small arena is its first chunk, which is wanted again at once.
-    if (this.bytes.length > 1) this.discardAll()
+    // The little that a small arena takes is wanted again at once.
+    if (this.bytes.length > 1 || this.residentBytes > KEPT_BYTES_MAX) this.discardAll()
     this.chunkFreePages.length = 0
     this.chunkRun.length = 0
+    this.chunkTouched.length = 1
     this.pageKind = new Uint8Array(0)
     this.spanOf = new Int32Array(0)
     this.spanUsed = new Int32Array(0)
@@ -270,11 +283,17 @@ export class Memory {
     for (let chunk = 0; chunk < this.bytes.length; chunk++) {
       if (this.bytes[chunk] !== EMPTY_BYTES) this.discarded.push(this.bytes[chunk]!)
     }
-    const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
     this.words.length = 1
     this.bytes.length = 1
+    this.renewFirst()
+  }
+
+  /** Gives the arena another first chunk, which takes nothing until it is written to. */
+  private renewFirst(): void {
+    const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
     this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
     this.bytes[0] = new Uint8Array(buffer, LINE_PAD, CHUNK_BYTES)
+    this.chunkTouched[0] = 0
   }
 
   /** Gives one of a reset's chunks back to the operating system, which takes 2 ms; false when there is none. */
@@ -380,6 +399,8 @@ export class Memory {
     const left = this.chunkFreePages[chunk]! - count
     this.chunkFreePages[chunk] = left
     if (left < this.chunkRun[chunk]!) this.chunkRun[chunk] = left
+    const end = page - chunk * CHUNK_PAGES + count
+    if (end > this.chunkTouched[chunk]!) this.chunkTouched[chunk] = end
     if (this.spareChunk === chunk) this.spareChunk = -1
     while (this.firstFreeChunk < this.words.length && this.chunkFreePages[this.firstFreeChunk] === 0) {
       this.firstFreeChunk++
@@ -412,7 +433,7 @@ export class Memory {
     const free = this.chunkFreePages[chunk]! + count
     this.chunkFreePages[chunk] = free
     if (this.emptying[chunk] !== 0) {
-      if (free === CHUNK_PAGES) this.releaseChunk(chunk)
+      if (free === usablePages(chunk)) this.releaseChunk(chunk)
       return
     }
     this.chunkRun[chunk] = free
@@ -426,16 +447,27 @@ export class Memory {
     else this.spareChunk = chunk
   }
 
-  /** Drops the chunk's arrays; its place is taken again by the next chunk added. */
+  /** Drops the chunk's arrays; its place is taken again by the next chunk added. The first one's is at once. */
   private releaseChunk(chunk: number): void {
+    if (chunk === 0) return this.replaceFirst()
     this.counters[2]! -= this.bytes[chunk]!.length
     release(this.bytes[chunk]!)
+    this.chunkTouched[chunk] = 0
     this.words[chunk] = EMPTY_WORDS
     this.bytes[chunk] = EMPTY_BYTES
     this.chunkFreePages[chunk] = 0
     this.chunkRun[chunk] = 0
     this.emptyingCount -= this.emptying[chunk]!
     this.emptying[chunk] = 0
+  }
+
+  private replaceFirst(): void {
+    release(this.bytes[0]!)
+    this.renewFirst()
+    this.chunkRun[0] = this.chunkFreePages[0]!
+    this.emptyingCount -= this.emptying[0]!
+    this.emptying[0] = 0
+    this.firstFreeChunk = 0
   }
 
   // Compaction: chunks are emptied by whoever knows where the refs are (keyspace/compactor.ts).
@@ -445,10 +477,9 @@ export class Memory {
     return this.words.length
   }
 
-  /** Whether a chunk can be emptied: not the first one, nor one of another size or with a block too large to be moved
-   *  at once. */
+  /** Whether a chunk can be emptied: not one of another size or with a block too large to be moved at once. */
   canEmpty(chunk: number): boolean {
-    if (chunk === 0 || this.words[chunk]!.length << WORDS_SHIFT !== CHUNK_BYTES) return false
+    if (this.words[chunk]!.length << WORDS_SHIFT !== CHUNK_BYTES) return false
     for (let page = chunk * CHUNK_PAGES; page < (chunk + 1) * CHUNK_PAGES; ) {
       const isLarge = this.pageKind[page] === PAGE_LARGE
       if (isLarge && this.spanUsed[page]! > MOVED_PAGES_MAX) return false
@@ -475,6 +506,11 @@ export class Memory {
     return (CHUNK_PAGES - used) * PAGE_GRANULES * GRANULE
   }
 
+  /** Bytes of a chunk that take memory: up to the last page that was ever used. */
+  residentIn(chunk: number): number {
+    return this.chunkTouched[chunk]! * PAGE_GRANULES * GRANULE
+  }
+
   /** From now on nothing is allocated in this chunk; when its last block has been moved or freed it is given back. */
   beginEmptying(chunk: number): void {
     this.emptying[chunk] = 1
@@ -488,7 +524,7 @@ export class Memory {
       if (used < CLASS_BLOCKS[kind]!) this.unlinkSpan(page, kind)
       if (used === 0) this.givePages(page, CLASS_PAGES[kind]!)
     }
-    if (this.emptying[chunk] !== 0 && this.chunkFreePages[chunk] === CHUNK_PAGES) this.releaseChunk(chunk)
+    if (this.emptying[chunk] !== 0 && this.chunkFreePages[chunk] === usablePages(chunk)) this.releaseChunk(chunk)
   }
 
   /** Chunks being emptied that still hold something. */
@@ -498,7 +534,7 @@ export class Memory {
 
   /** Gives up emptying what chunks are not empty yet: they serve again. */
   endEmptying(): void {
-    for (let chunk = 1; chunk < this.words.length && this.emptyingCount > 0; chunk++) {
+    for (let chunk = 0; chunk < this.words.length && this.emptyingCount > 0; chunk++) {
       if (this.emptying[chunk] === 0) continue
       this.emptying[chunk] = 0
       this.emptyingCount--
@@ -535,11 +571,15 @@ export class Memory {
 
   /** Reserves a chunk of `size` bytes; returns its first page that may be used. */
   private addChunk(size: number): number {
-    let chunk = this.words.indexOf(EMPTY_WORDS)
+    let chunk = this.words.indexOf(EMPTY_WORDS) // never 0: the first chunk is always there
     if (chunk < 0) chunk = this.words.length
     // The world erred: not one more chunk to be had. Redis exits on a failed allocation too.
     assert(chunk < CHUNKS_MAX, 'the arena is full (64 GB)')
+    const left = this.discarded.length
     const buffer = this.bufferOf(size + LINE_PAD)
+    // What a reset left over has been used; a larger chunk will be, whole.
+    const isUsed = size > CHUNK_BYTES || this.discarded.length < left
+    this.chunkTouched[chunk] = isUsed ? size / (PAGE_GRANULES * GRANULE) : 0
     this.words[chunk] = new Int32Array(buffer, LINE_PAD, size >>> WORDS_SHIFT)
     this.bytes[chunk] = new Uint8Array(buffer, LINE_PAD, size)
     this.counters[2]! += size
@@ -560,7 +600,7 @@ export class Memory {
   private describeChunk(chunk: number): number {
     this.growPageTables((chunk + 1) * CHUNK_PAGES)
     this.pageKind.fill(PAGE_FREE, chunk * CHUNK_PAGES, (chunk + 1) * CHUNK_PAGES)
-    const usable = chunk === 0 ? CHUNK_PAGES - 1 : CHUNK_PAGES
+    const usable = usablePages(chunk)
     this.chunkFreePages[chunk] = usable
     this.chunkRun[chunk] = usable
     if (chunk < this.firstFreeChunk) this.firstFreeChunk = chunk
@@ -679,6 +719,11 @@ export class Memory {
     const isOpen = used < blocks && this.emptying[(span / CHUNK_PAGES) | 0] === 0
     assert(linked.has(span) === isOpen, 'just the spans with room are linked')
   }
+}
+
+/** Page 0 of the whole is NONE's. */
+function usablePages(chunk: number): number {
+  return chunk === 0 ? CHUNK_PAGES - 1 : CHUNK_PAGES
 }
 
 function grown(table: Int32Array, capacity: number): Int32Array<ArrayBuffer> {

@@ -50,8 +50,12 @@ export const CLASS_PAGES = Int32Array.from(sizes, spanPages)
 export const CLASS_BLOCKS = Int32Array.from(sizes, (size) => Math.floor((spanPages(size) * PAGE_GRANULES) / size))
 /** Class by wanted granules, 1 … SMALL_GRANULES_MAX. */
 export const CLASS_OF = new Uint8Array(SMALL_GRANULES_MAX + 1)
-for (let granules = 1, index = 0; granules <= SMALL_GRANULES_MAX; granules++) {
-  if (granules > sizes[index]!) index++
-  CLASS_OF[granules] = index
+// (A loop at the top level would have V8 compile all that a bundle runs there.)
+function fillClasses(): void {
+  for (let granules = 1, index = 0; granules <= SMALL_GRANULES_MAX; granules++) {
+    if (granules > sizes[index]!) index++
+    CLASS_OF[granules] = index
+  }
 }
+fillClasses()
 assert(CLASS_COUNT < 254, 'a class fits a byte beside the two page marks')

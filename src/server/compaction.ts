@@ -1,8 +1,9 @@
 /* Compaction (activedefrag): gives sparsely used chunks of the arena back, a little at a time.
  *
- * Once a second it is asked whether what is reserved and not used is worth it; that is two numbers, so being idle costs
- * nothing. Then the compactor works in slices between turns of the loop, for the share of the time that the directives
- * grant: active-defrag-cycle-min percent at the lower threshold of waste, -max at the upper one. */
+ * Once a second it is asked whether what the arena takes and does not use is worth it; that is two numbers, so being
+ * idle costs nothing. Then the compactor works in slices between turns of the loop, for the share of the time that the
+ * directives grant: active-defrag-cycle-min percent at the lower threshold of waste, -max at the upper one; and half of
+ * it while no command comes. */
 import { Compactor } from '../keyspace/compactor.ts'
 import type { Server } from './server.ts'
 
@@ -10,14 +11,14 @@ const CHECK_MS = 1000
 /** Longest slice, and steps between looks at the clock. */
 const SLICE_MS = 0.5
 const STEPS = 8
-/** Chunks are given back whole, and one or two are half full at any time: less waste than this cannot be helped. Waste
- *  of more than IGNORED_MAX is worth it whatever active-defrag-ignore-bytes says. */
-const IGNORED_MIN = 16 * 1024 * 1024
-const IGNORED_MAX = 24 * 1024 * 1024
+/** Waste of more than this is worth it whatever active-defrag-ignore-bytes says. */
+const IGNORED_MAX = 3 * 1024 * 1024
+/** What compaction may take of the time when nobody asks for anything. */
+const QUIET_SHARE = 0.5
 /** After a round that emptied no chunk, the next one waits for so long, and twice as long each time; unless there is
  *  more waste by then, or less: things lie in another way. */
 const PATIENCE_MS = 5000
-const CHANGE_MIN = 8 * 1024 * 1024
+const CHANGE_MIN = 4 * 1024 * 1024
 const PATIENCE_MAX_MS = 3_600_000
 
 export class Compaction {
@@ -32,6 +33,8 @@ export class Compaction {
   /** Waste that the last round left. */
   private wasteLeft = 0
   private restsUntil = 0
+  /** Commands that had run when the last slice ended. */
+  private activity = 0
   private hadSpare = false
   private timer: NodeJS.Timeout | undefined
   private readonly server: Server
@@ -56,7 +59,7 @@ export class Compaction {
 
   private get isWorthIt(): boolean {
     const { config } = this.server
-    const ignored = Math.max(IGNORED_MIN, Math.min(config.number('active-defrag-ignore-bytes'), IGNORED_MAX))
+    const ignored = Math.min(config.number('active-defrag-ignore-bytes'), IGNORED_MAX)
     if (this.compactor.wasteBytes <= ignored) return false
     return this.wastePercent > config.number('active-defrag-threshold-lower')
   }
@@ -105,7 +108,10 @@ export class Compaction {
     const least = config.number('active-defrag-cycle-min')
     const most = Math.max(config.number('active-defrag-cycle-max'), least)
     const part = Math.max(0, Math.min(1, (this.wastePercent - lower) / (upper - lower)))
-    const share = (least + (most - least) * part) / 100
+    const busyShare = (least + (most - least) * part) / 100
+    const activity = this.server.background.activity()
+    const share = activity === this.activity ? Math.max(QUIET_SHARE, busyShare) : busyShare
+    this.activity = activity
     const restMs = workedMs * (1 / share - 1)
     this.restsUntil = now + restMs
     this.timer = setTimeout(() => this.server.background.wake(), Math.ceil(restMs))

@@ -69,7 +69,7 @@ export function memoryFigures(server: Server): MemoryFigures {
     bytesPerKey: keys === 0 ? 0 : Math.trunc(sinceStart / keys),
     allocated: memory.usedBytes,
     active: memory.activeBytes,
-    reserved: memory.reservedBytes,
+    reserved: memory.residentBytes,
     resident: process.memoryUsage.rss(),
   }
 }

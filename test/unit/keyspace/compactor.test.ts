@@ -139,6 +139,30 @@ test('commands may run between any two steps', () => {
   expect(run(server, session, 'HLEN', 'hash')).toBe(`:${big.size}\r\n`)
 })
 
+test('the little that is left goes close together into a chunk of which no more is used', () => {
+  const server = newServer()
+  const session = new Session(1)
+  const { keyspace } = server
+  for (let index = 0; index < 3000; index++) {
+    run(server, session, 'SET', `key:${index}`, 'x'.repeat(5000), 'EX', '1000')
+    run(server, session, 'RPUSH', 'list', `element:${index}`)
+  }
+  for (let index = 0; index < 3000; index++) if (index % 20 !== 0) run(server, session, 'DEL', `key:${index}`)
+  const before = digestOf(keyspace)
+  const { memory } = keyspace
+  expect(memory.residentBytes).toBeGreaterThan(14 * MB)
+  const compactor = new Compactor(keyspace)
+  do {
+    compactor.begin()
+    while (compactor.step()) {}
+    settle(keyspace)
+  } while (compactor.emptied > 0)
+  keyspace.verify()
+  expect(digestOf(keyspace)).toBe(before)
+  expect(memory.usedBytes).toBeGreaterThan(0.7 * MB)
+  expect(memory.residentBytes).toBeLessThan(memory.usedBytes + MB)
+})
+
 test('nothing is moved where it would free no chunk', () => {
   const keyspace = new Keyspace(1)
   const db = keyspace.databases[0]!
