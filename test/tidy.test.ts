@@ -62,6 +62,24 @@ const EXCEPTIONS: readonly Exception[] = [
     count: 1,
     reason: 'it only reads, and nothing depends on what it finds',
   },
+  {
+    rule: 'verify',
+    file: 'src/structures/table-layout.ts',
+    count: 1,
+    reason: 'where things lie; table.ts verifies that they do',
+  },
+  {
+    rule: 'verify',
+    file: 'src/structures/table-segments.ts',
+    count: 1,
+    reason: 'a part of the table, which table.ts verifies',
+  },
+  {
+    rule: 'verify',
+    file: 'src/structures/table-filter.ts',
+    count: 1,
+    reason: 'it only reads tables, which table.ts verifies',
+  },
 ]
 
 /** From the bottom up: folders, and files that stand in src/ itself. Each imports only from those before it.

@@ -55,27 +55,35 @@ function smallestFirst(call: Call, found: Int32Array): Int32Array | null {
   return found.sort((a, b) => sets.size(a as Ref) - sets.size(b as Ref))
 }
 
-/** Begins the walk through the first of the sets, whose members are looked up in the second one first. */
-function beginCommon(call: Call, found: Int32Array): void {
+/** Begins the walk through the first of the sets, of members that all others have, or that none has (`isIn`); returns
+ *  those others that the walk cannot ask itself. */
+function beginAmong(call: Call, first: Ref, others: Int32Array, isIn: boolean): Int32Array {
   const { sets } = call.keyspace
-  const other = found.length > 1 ? sets.tableOf(found[1]! as Ref) : NONE
-  sets.walk.beginProbing(found[0]! as Ref, other)
+  sets.walk.begin(first)
+  return others.filter((set) => !sets.walk.filterBy(sets.tableOf(set as Ref), isIn))
 }
 
-/** Goes on with the walk through the first of the sets to the next member that all others have; false at the end. */
-function nextCommon(call: Call, found: Int32Array): boolean {
+/** Goes on to the next member that all of `asked` have, or that none of them has; false at the end. */
+function nextAmong(call: Call, asked: Int32Array, isIn: boolean): boolean {
   const { sets } = call.keyspace
   const { walk } = sets
   while (walk.next()) {
-    let index = 1
-    while (index < found.length) {
-      const other = found[index]! as Ref
-      if (other !== found[0] && !sets.hasWalked(other, walk)) break
-      index++
-    }
-    if (index === found.length) return true
+    let index = 0
+    while (index < asked.length && sets.hasWalked(asked[index]! as Ref, walk) === isIn) index++
+    if (index === asked.length) return true
   }
   return false
+}
+
+/** Begins the walk through what is common to sets. */
+function beginCommon(call: Call, found: Int32Array): Int32Array {
+  const first = found[0]! as Ref
+  return beginAmong(
+    call,
+    first,
+    found.filter((set) => set !== first),
+    true,
+  )
 }
 
 function sinter(call: Call): void {
@@ -87,7 +95,8 @@ function sinter(call: Call): void {
   if (found === null) return reply.set(0)
   let count = 0
   const mark = reply.begin()
-  for (beginCommon(call, found); nextCommon(call, found) && !reply.overflowed; count++) replyMember(call, walk)
+  const asked = beginCommon(call, found)
+  for (; nextAmong(call, asked, true) && !reply.overflowed; count++) replyMember(call, walk)
   reply.endSet(mark, count)
 }
 
@@ -109,7 +118,8 @@ function sintercard(call: Call): void {
   const found = smallestFirst(call, given)
   let count = 0
   if (found !== null) {
-    for (beginCommon(call, found); (limit === 0 || count < limit) && nextCommon(call, found); ) count++
+    const asked = beginCommon(call, found)
+    while ((limit === 0 || count < limit) && nextAmong(call, asked, true)) count++
   }
   reply.integer(count)
 }
@@ -126,7 +136,8 @@ function sinterstore(call: Call): void {
   const isTable = entries.encoding(smallest) === SetEncoding.TABLE
   const result = newSet(call, isIntset ? SetEncoding.INTSET : SetEncoding.LISTPACK)
   let onlyIntegers = true
-  for (beginCommon(call, found); nextCommon(call, found); ) {
+  const asked = beginCommon(call, found)
+  while (nextAmong(call, asked, true)) {
     onlyIntegers &&= walk.isInteger || (isTable && parseInt64(walk.bytes, walk.pos, walk.len) !== undefined)
     sets.addWalked(result, walk)
   }
@@ -185,11 +196,8 @@ function subtractByLookup(call: Call, result: Ref, first: Ref, others: Int32Arra
   const { walk } = sets
   // The largest is the likeliest to have a member.
   others.sort((a, b) => sets.size(b as Ref) - sets.size(a as Ref))
-  for (walk.begin(first); walk.next(); ) {
-    let index = 0
-    while (index < others.length && !sets.hasWalked(others[index]! as Ref, walk)) index++
-    if (index === others.length) sets.addWalked(result, walk)
-  }
+  const asked = beginAmong(call, first, others, false)
+  while (nextAmong(call, asked, false)) sets.addWalked(result, walk)
 }
 
 function subtractByRemoval(call: Call, result: Ref, first: Ref, others: Int32Array): void {

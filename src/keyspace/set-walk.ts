@@ -1,7 +1,10 @@
 /* A walk over the members of a set, in whichever encoding. One object serves one walk after the other; each has
  * scratch of its own, so that several may be under way. The set must not change meanwhile.
  *
- *   for (walk.begin(entry); walk.next(); ) … walk.isInteger ? walk.integer : walk.bytes, walk.pos, walk.len */
+ *   for (walk.begin(entry); walk.next(); ) … walk.isInteger ? walk.integer : walk.bytes, walk.pos, walk.len
+ *
+ * Where only members are wanted which other large sets have, or have not (`filterBy`), a walk through a large set looks
+ * them up itself, many at once. */
 import type { Int64 } from '../lib/int64.ts'
 import { INT64_LEN_MAX, writeInt64 } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'
@@ -10,12 +13,15 @@ import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
 import { Intsets } from '../structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
-import { TableAhead } from '../structures/table-ahead.ts'
+import { TableFilter } from '../structures/table-filter.ts'
 import { type Entries, SetEncoding } from './entry.ts'
 
-/** Members of a table that are listed at once, and for how many of them is read ahead. */
+/** Members of a table that are listed at once. */
 const SCANNED = 32
-const AHEAD_MAX = 64
+/** Members of a table that are looked up in others at once. */
+const FILTERED = 128
+/** Tables that members are looked up in by the walk. */
+const FILTERS_MAX = 8
 
 export class SetWalk {
   /** The member is known as an integer; `locate` makes it bytes. */
@@ -35,16 +41,21 @@ export class SetWalk {
   private root: Ref = NONE
   /** Slot of an intset, offset in a listpack, position in a table: of what comes next. */
   place = 0
-  /** Index of the next member that the table's scan has found. */
+  /** Members of a table that have been listed, and the index of the next one of them. */
+  private members: Int32Array
+  private memberCount = 0
   private index = 0
   /** The member at hand of a table. */
   private member: Ref = NONE
   private isHashed = false
   private hashed = 0
-  /** The table in which members are going to be looked up, or NONE; and what has been read ahead for that. */
-  private probed: Ref = NONE
-  private readonly ahead: TableAhead
-  private aheadCount = -1
+  /** The tables that members must be in, or must not be in; and how many of those that the scan has found have been
+   *  looked up there. */
+  private readonly filters = new Int32Array(FILTERS_MAX)
+  private filterCount = 0
+  private isIn = true
+  private filtered = 0
+  private readonly filter: TableFilter
 
   constructor(entries: Entries) {
     this.entries = entries
@@ -52,7 +63,8 @@ export class SetWalk {
     this.table = new Table(entries.memory)
     this.listpacks = new Listpacks(entries.memory)
     this.intsets = new Intsets(entries.memory)
-    this.ahead = new TableAhead(entries.memory, AHEAD_MAX)
+    this.filter = new TableFilter(entries.memory, FILTERED)
+    this.members = this.table.found
     this.bytes = this.digits
   }
 
@@ -61,36 +73,19 @@ export class SetWalk {
     this.encoding = this.entries.encoding(entry)
     this.place = this.encoding === SetEncoding.LISTPACK ? this.listpacks.first(this.root) : 0
     this.index = 0
+    this.memberCount = 0
     this.table.foundCount = 0
-    this.probed = NONE
-    this.aheadCount = -1
+    this.filterCount = 0
+    this.filtered = 0
   }
 
-  /** As `begin`, of a walk whose members are going to be looked up in a table: reads ahead for that. */
-  beginProbing(entry: Ref, table: Ref): void {
-    this.begin(entry)
-    this.probed = table
-  }
-
-  /** Whether `isInProbed` can tell of the member at hand whether it is in this table. */
-  canProbe(table: Ref): boolean {
-    return table === this.probed && this.index <= this.aheadCount
-  }
-
-  isInProbed(): boolean {
-    return this.ahead.hasAlike(this.index - 1, this.member)
-  }
-
-  private readAhead(): void {
-    const { ahead, table } = this
-    const count = Math.min(table.foundCount, AHEAD_MAX)
-    for (let index = 0; index < count; index++) ahead.entries[index] = table.found[index]!
-    ahead.readEntries(count)
-    ahead.roots.fill(this.probed, 0, count)
-    for (let index = 0; index < count; index++) ahead.hashes[index] = table.hashOf(table.found[index]! as Ref)
-    ahead.touchBuckets(count)
-    ahead.touchEntries(count)
-    this.aheadCount = count
+  /** Confines a walk that has just begun to members that a table has (`isIn`, of all tables alike), or has not. False
+   *  if it cannot do that: then whoever walks has to ask. */
+  filterBy(table: Ref, isIn: boolean): boolean {
+    if (table === NONE || this.encoding !== SetEncoding.TABLE || this.filterCount === FILTERS_MAX) return false
+    this.filters[this.filterCount++] = table
+    this.isIn = isIn
+    return true
   }
 
   /** Goes to the next member; false when there is none. */
@@ -101,20 +96,36 @@ export class SetWalk {
   }
 
   private nextOfTable(): boolean {
-    const { table, memory } = this
-    while (this.index === table.foundCount) {
-      if (this.place === SCAN_END) return false
-      this.place = table.scanSome(this.root, this.place, SCANNED)
-      this.index = 0
-      if (this.probed !== NONE) this.readAhead()
-    }
-    const member = table.found[this.index++]! as Ref
+    while (this.index === this.memberCount) if (!this.listMembers()) return false
+    const member = this.members[this.index++]! as Ref
+    const { memory } = this
     this.member = member
     this.isInteger = false
     this.bytes = memory.bytesOf(member)
     this.pos = keyPosOf(memory, member)
     this.len = keyLenOf(memory, member)
     return true
+  }
+
+  /** Lists some of the members that come next, or none; false when all have been listed. */
+  private listMembers(): boolean {
+    const { table, filter, filterCount } = this
+    if (filterCount === 0 || this.filtered === table.foundCount) {
+      if (this.place === SCAN_END) return false
+      this.place = table.scanSome(this.root, this.place, filterCount === 0 ? SCANNED : FILTERED)
+      this.filtered = 0
+    }
+    this.index = 0
+    this.members = filterCount === 0 ? table.found : filter.entries
+    if (filterCount > 0) this.filterMembers()
+    this.memberCount = filterCount === 0 ? table.foundCount : filter.count
+    return true
+  }
+
+  private filterMembers(): void {
+    const { table, filter } = this
+    this.filtered += filter.take(table.found, this.filtered, table.foundCount)
+    for (let index = 0; index < this.filterCount; index++) filter.filter(this.filters[index]! as Ref, this.isIn)
   }
 
   private nextOfListpack(): boolean {

@@ -142,7 +142,7 @@ export class Sets {
 
   private addToTable(root: Ref, bytes: Uint8Array, pos: number, len: number, hash: number): boolean {
     if (this.table.find(root, bytes, pos, len, hash) !== NONE) return false
-    this.table.insert(root, createSetMember(this.memory, bytes, pos, len), hash)
+    this.table.insert(root, createSetMember(this.memory, bytes, pos, len, hash), hash)
     return true
   }
 
@@ -186,7 +186,6 @@ export class Sets {
   hasWalked(entry: Ref, walk: SetWalk): boolean {
     const encoding = this.entries.encoding(entry)
     if (encoding === SetEncoding.INTSET && walk.isInteger) return this.intsets.has(this.root(entry), walk.integer)
-    if (encoding === SetEncoding.TABLE && walk.canProbe(this.root(entry))) return walk.isInProbed()
     walk.locate()
     if (encoding !== SetEncoding.TABLE) return this.has(entry, walk.bytes, walk.pos, walk.len)
     return this.table.find(this.root(entry), walk.bytes, walk.pos, walk.len, walk.hash) !== NONE
@@ -323,7 +322,7 @@ export class Sets {
       const { bytes, pos, len, hash } = walk
       // A listpack that somebody else made may have a member twice.
       if (table.find(target, bytes, pos, len, hash) !== NONE) continue
-      table.insert(target, createSetMember(memory, bytes, pos, len), hash)
+      table.insert(target, createSetMember(memory, bytes, pos, len, hash), hash)
     }
     memory.free(source)
     this.settle(entry, SetEncoding.TABLE, target)
@@ -379,7 +378,8 @@ export class Sets {
     if (encoding === SetEncoding.LISTPACK) return entries.setValue(target, this.listpacks.copy(root))
     const copy = this.createRoot(SetEncoding.TABLE, table.count(root))
     for (walk.begin(source); walk.next(); ) {
-      table.insert(copy, createSetMember(memory, walk.bytes, walk.pos, walk.len), walk.hash)
+      const { bytes, pos, len, hash } = walk
+      table.insert(copy, createSetMember(memory, bytes, pos, len, hash), hash)
     }
     entries.setValue(target, copy)
   }

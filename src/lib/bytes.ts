@@ -96,17 +96,6 @@ export function compareBytes(
   return aLen - bLen
 }
 
-const ONES = 0x01010101
-const HIGHS = 0x80808080 | 0
-/** Times this, bits 0, 8, 16 and 24 come to lie in bits 28 to 31. */
-const GATHERING = 0x10204080
-
-/** Which of a word's four bytes are zero, as bits 0 to 3; rarely, one above a zero byte that is not. The classic test
- *  sets the high bit of each, and a product brings the four together. */
-export function zeroBytes(word: number): number {
-  return Math.imul(((word - ONES) & ~word & HIGHS) >>> 7, GATHERING) >>> 28
-}
-
 /** The 32-bit word at a position that need not be a multiple of four, its lowest byte first. Signed. */
 export function littleWord(bytes: Uint8Array, pos: number): number {
   return bytes[pos]! | (bytes[pos + 1]! << 8) | (bytes[pos + 2]! << 16) | (bytes[pos + 3]! << 24)

@@ -10,27 +10,24 @@
  * between: a loop that hashes as well holds so much that only one or two reads overlap. What has been noted is good
  * until the table changes.
  *
- * Lookups by likelihood need no branch: the tests of a bucket's three groups of fingerprints make one number of twelve
- * bits, and where none matches, the word before the first ref is taken, which is the link to the overflow bucket. */
+ * Lookups by likelihood need no branch: the tests of a bucket's three groups of fingerprints make one number, and where
+ * none matches, the word before the first ref is taken, which is the link to the overflow bucket. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
-import { keyLenOf, keyPosOf } from './entry-head.ts'
+import { CHAIN_MAX, type Table } from './table.ts'
 import {
   BITS,
-  CHAIN_MAX,
   CROWDED,
   DEPTH,
   DIRECTORY,
   hitsOf,
+  LINE_REF_SHIFT,
   LINE_SHIFT,
   NEXT,
+  REF_WORDS_SHIFT,
   SLOT_0,
   SLOTS,
-  type Table,
-} from './table.ts'
-
-/** A ref counts granules of so many words, of which a line is a few. */
-const REF_WORDS_SHIFT = 2
-const LINE_REF_SHIFT = LINE_SHIFT - REF_WORDS_SHIFT
+  slotOf,
+} from './table-layout.ts'
 
 export class TableAhead {
   readonly roots: Int32Array
@@ -95,28 +92,11 @@ export class TableAhead {
       const words = chunks[ref >>> CHUNK_SHIFT]!
       const bucket = (ref & CHUNK_MASK) << REF_WORDS_SHIFT
       const hits = hitsOf(words, bucket, hashes[index]! & 0xff)
-      const entry = words[bucket + SLOT_0 + 31 - Math.clz32(hits & -hits)]!
+      const entry = words[bucket + slotOf(hits)]!
       entries[index] = hits === 0 ? NONE : entry
       sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << REF_WORDS_SHIFT]!
     }
     this.sink ^= sink
-  }
-
-  /** Whether the table of an index has an entry with the same key as `entry`, whose hash is filled in. The bucket must
-   *  have been touched. */
-  hasAlike(index: number, entry: Ref): boolean {
-    const chunks = this.memory.words
-    const fingerprint = this.hashes[index]! & 0xff
-    for (let ref = this.buckets[index]!; ref !== NONE; ) {
-      const words = chunks[ref >>> CHUNK_SHIFT]!
-      const bucket = (ref & CHUNK_MASK) << REF_WORDS_SHIFT
-      for (let hits = hitsOf(words, bucket, fingerprint); hits !== 0; hits &= hits - 1) {
-        const other = words[bucket + SLOT_0 + 31 - Math.clz32(hits & -hits)]! as Ref
-        if (other !== NONE && haveSameKey(this.memory, entry, other)) return true
-      }
-      ref = words[bucket + NEXT]!
-    }
-    return false
   }
 
   /** Reads the first word of each of `entries`, which have been filled in. */
@@ -130,21 +110,6 @@ export class TableAhead {
     }
     this.sink ^= sink
   }
-}
-
-/** Whether two entries have the same key. Keys begin, and their blocks end, with a word: they are compared by words. */
-function haveSameKey(memory: Memory, a: Ref, b: Ref): boolean {
-  const len = keyLenOf(memory, a)
-  if (keyLenOf(memory, b) !== len) return false
-  const aWords = memory.wordsOf(a)
-  const bWords = memory.wordsOf(b)
-  const aStart = keyPosOf(memory, a) >>> 2
-  const bStart = keyPosOf(memory, b) >>> 2
-  const count = len >>> 2
-  for (let word = 0; word < count; word++) if (aWords[aStart + word] !== bWords[bStart + word]) return false
-  const rest = (len & 3) << 3
-  if (rest === 0) return true
-  return ((aWords[aStart + count]! ^ bWords[bStart + count]!) & ((1 << rest) - 1)) === 0
 }
 
 const CANDIDATES_MAX = 64

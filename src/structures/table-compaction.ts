@@ -7,7 +7,7 @@
  *
  * A position in hash order stays good whatever happens to the table between two calls. */
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
-import { BITS, DEPTH, DIRECTORY, LINE_SHIFT, LINE_WORDS, NEXT, SLOT_0 } from './table.ts'
+import { BITS, DEPTH, DIRECTORY, LINE_SHIFT, LINE_WORDS, NEXT, SLOT_0 } from './table-layout.ts'
 
 /** Moves an entry, and what hangs at it, if they must; returns its ref. */
 export interface EntryMover {

@@ -1,73 +1,51 @@
 /* Table: a hash table of entries by key, by extendible hashing (Fagin 1979; the segments as in Dragonfly's Dash table,
  * the buckets as in Valkey's hashtable). It serves as the keyspace, and as the large form of hashes and sets.
  *
- *   root   | count | depth | directory | bits | deepest | segments | overflows |
+ *   hash, 32 bits    | directory: depth | bucket: bits | … | fingerprint: 8 |
  *
- *   directory   2^depth pairs, found by the hash's top `depth` bits; neighbours may share a segment
- *          | segment, its depth | segment, its depth | …
+ *   root -> directory -> | segment | segment | … | -> | bucket | bucket | … | -> | 12 fingerprints | 12 refs | -> entry
  *
- *   segment     a line of header, then 2^bits buckets of one cache line, found by the `bits` bits of the hash that
- *          | count | crowded (2) | …    follow the segment's own depth; crowded: a bit for each bucket, set if it
- *                                       may have an overflow bucket
- *          | bucket | bucket | …
- *
- *   bucket      word 0 … 2        3        4 … 15
- *          | 12 fingerprints |  next  |  12 refs  |    fingerprint: low byte of the hash; next: an overflow bucket
- *
- * A bucket's place is thus a prefix of the hash, whatever the segments' depths: the table is ordered by hash, and a
- * scan cursor is a position in that order. Growth splits one segment in two (about 640 keys rehashed), shrinkage joins
- * two; nothing else moves, so an entry present all along is met by every scan, and no operation takes long. A small
- * table is one segment of fewer buckets (bits < 6), rebuilt with twice as many when it fills.
- *
- * Always: an entry is in the bucket chain its hash names; refs are dense from slot 0 of the chain on (only the last
- * bucket of a chain has room); a segment's count and the root's are true; bits < SEGMENT_BITS only while depth is 0;
- * `deepest` segments have the directory's depth; `overflows` overflow buckets are in use.
+ * table-layout.ts draws it to the word; table-segments.ts is how it grows and shrinks; here entries are found, added,
+ * removed, listed and drawn. A bucket's place is a prefix of the hash: the table is ordered by hash, and a scan cursor
+ * is a position in that order. Only whole segments split and join, so an entry present all along is met by every scan.
  *
  * A lookup touches the directory, one bucket, one entry. 8 to 13 bytes an entry while growing. The table never frees
- * or allocates entries. Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
+ * or allocates entries. */
 import { assert } from '../lib/assert.ts'
-import { equalBytes, zeroBytes } from '../lib/bytes.ts'
+import { equalBytes } from '../lib/bytes.ts'
 import { DrawnWords } from '../lib/random.ts'
-import { hashWords } from '../lib/siphash.ts'
-import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
-import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
+import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { hashOfKey, KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
+import {
+  BITS,
+  COUNT,
+  CROWDED,
+  DEEPEST,
+  DEPTH,
+  DIRECTORY,
+  fingerprintAt,
+  HASH_SPAN,
+  hitsAfter,
+  hitsOf,
+  LINE_SHIFT,
+  LINE_SIZE,
+  LINE_WORDS,
+  NEXT,
+  OVERFLOWS,
+  pairOf,
+  ROOT_SIZE,
+  SEGMENT_BITS,
+  SEGMENTS,
+  SLOT_0,
+  SLOTS,
+  setFingerprint,
+  slotOf,
+} from './table-layout.ts'
+import { BITS_MIN, TableSegments } from './table-segments.ts'
 
-// Words of the root.
-const COUNT = 0
-export const DEPTH = 1
-export const DIRECTORY = 2
-export const BITS = 3
-const DEEPEST = 4
-const SEGMENTS = 5
-const OVERFLOWS = 6
-const ROOT_SIZE = 7 * 4
-
-// Words of a segment's header, besides COUNT.
-export const CROWDED = 1
-
-// Words of a bucket.
-export const LINE_WORDS = 16
-export const LINE_SHIFT = 4
-const LINE_SIZE = LINE_WORDS * 4
-export const NEXT = 3
-export const SLOT_0 = 4
-export const SLOTS = 12
-
-const SEGMENT_BITS = 6
-const SEGMENT_BUCKETS = 1 << SEGMENT_BITS
-const BITS_MIN = 1
-const DEPTH_MAX = 32 - SEGMENT_BITS
-/** Entries to a bucket at which a segment splits: at 10 of 12 slots one bucket in five has an overflow bucket. */
-const LOAD_MAX = 10
-/** Entries to a segment, at most, in a table made in advance: few segments then come to split. */
-const RESERVED_MAX = 600
-/** Entries to a bucket below which two segments join, or a small one is halved. */
-const LOAD_MIN = 4
-/** Chains are longer with probability 1e-8 at LOAD_MAX; `random` would meet their ends less often. A power of two. */
+/** Chains are longer with probability 1e-8 in full segments; `random` would meet their ends less often. A power of 2. */
 export const CHAIN_MAX = 32
 const DRAWN_MAX = 2048
-
-const HASH_SPAN = 2 ** 32
 
 /** A scan position past the last bucket. */
 export const SCAN_END = HASH_SPAN
@@ -98,80 +76,29 @@ export class Table {
   private foundSlot = 0
   private foundHash = 0
   private foundRoot: Ref = NONE
-  /** Overflow buckets that the operation at hand has added less those it freed; booked at its end. */
-  private overflowChange = 0
-  /** The refs of a segment being split, joined or rebuilt. Grows to the largest segment seen. */
-  private moving = new Int32Array(1024)
+  private readonly segments: TableSegments
   /** Takes what was read ahead, so that reading it is not optimised away. */
   sink = 0
 
   constructor(memory: Memory) {
     this.memory = memory
     this.foundWords = memory.words[0]!
+    this.segments = new TableSegments(memory)
   }
 
   /** Makes an empty table with room for `expected` entries. */
   create(expected = 0): Ref {
-    let bits = BITS_MIN
-    while (bits < SEGMENT_BITS && expected > LOAD_MAX << bits) bits++
-    const memory = this.memory
-    const root = memory.alloc(ROOT_SIZE)
-    const directory = memory.alloc(8)
-    const segment = this.newSegment(bits)
-    memory.setWord(directory, 0, segment)
-    memory.setWord(directory, 1, 0)
-    memory.setWord(root, COUNT, 0)
-    memory.setWord(root, DEPTH, 0)
-    memory.setWord(root, DIRECTORY, directory)
-    memory.setWord(root, BITS, bits)
-    memory.setWord(root, DEEPEST, 1)
-    memory.setWord(root, SEGMENTS, 1)
-    memory.setWord(root, OVERFLOWS, 0)
-    return root
+    return this.segments.create(expected)
   }
 
   /** Makes an empty table as large as it will be with `expected` entries, so that none moves on the way. Allocates. */
   reserve(root: Ref, expected: number): void {
-    const memory = this.memory
-    if (this.count(root) > 0) return
-    let depth = 0
-    while (depth < DEPTH_MAX && expected > RESERVED_MAX * 2 ** depth) depth++
-    if (depth <= memory.word(root, DEPTH)) return
-    this.releaseEmpty(root)
-    const directory = memory.alloc(8 << depth)
-    for (let index = 0; index < 1 << depth; index++) {
-      memory.setWord(directory, index << 1, this.newSegment(SEGMENT_BITS))
-      memory.setWord(directory, (index << 1) + 1, depth)
-    }
-    memory.setWord(root, DEPTH, depth)
-    memory.setWord(root, DIRECTORY, directory)
-    memory.setWord(root, BITS, SEGMENT_BITS)
-    memory.setWord(root, DEEPEST, 1 << depth)
-    memory.setWord(root, SEGMENTS, 1 << depth)
+    this.segments.reserve(root, expected)
   }
 
   /** Gives back the room that `reserve` made for entries that did not come. May move entries. */
   tighten(root: Ref): void {
-    const memory = this.memory
-    for (let depth = memory.word(root, DEPTH); depth > 0; depth--) {
-      const width = 2 ** (33 - depth) // of two segments of this depth
-      for (let position = 0; position < HASH_SPAN && depth <= memory.word(root, DEPTH); position += width) {
-        this.join(root, this.pairOf(root, position | 0), depth)
-      }
-    }
-    this.bookOverflows(root)
-  }
-
-  /** Frees the segments and the directory of an empty table. */
-  private releaseEmpty(root: Ref): void {
-    const memory = this.memory
-    const directory = memory.word(root, DIRECTORY) as Ref
-    const depthMax = memory.word(root, DEPTH)
-    for (let index = 0; index < 1 << depthMax; ) {
-      memory.free(memory.word(directory, index << 1) as Ref)
-      index += 1 << (depthMax - memory.word(directory, (index << 1) + 1))
-    }
-    memory.free(directory)
+    this.segments.tighten(root)
   }
 
   count(root: Ref): number {
@@ -209,8 +136,8 @@ export class Table {
     let words = chunks[segment >>> CHUNK_SHIFT]!
     let bucket = ((segment & CHUNK_MASK) << 2) + (line << LINE_SHIFT)
     for (;;) {
-      for (let hits = hitsOf(words, bucket, hash & 0xff); hits !== 0; hits &= hits - 1) {
-        const slot = SLOT_0 + 31 - Math.clz32(hits & -hits)
+      for (let hits = hitsOf(words, bucket, hash & 0xff); hits !== 0; hits = hitsAfter(hits)) {
+        const slot = slotOf(hits)
         const entry = words[bucket + slot]! as Ref
         if (entry !== NONE && this.hasKey(entry, bytes, pos, len)) {
           this.foundWords = words
@@ -232,15 +159,15 @@ export class Table {
    *  is not that of its key. */
   seek(root: Ref, entry: Ref, hash: number): boolean {
     const memory = this.memory
-    const pair = this.pairOf(root, hash)
+    const pair = pairOf(memory, root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref
     let block = memory.word(directory, pair) as Ref
     let bucket = (((hash << memory.word(directory, pair + 1)) >>> (32 - memory.word(root, BITS))) + 1) << LINE_SHIFT
     while (block !== NONE) {
       const words = memory.wordsOf(block)
       const at = ((block & CHUNK_MASK) << 2) + bucket
-      for (let hits = hitsOf(words, at, hash & 0xff); hits !== 0; hits &= hits - 1) {
-        const slot = SLOT_0 + 31 - Math.clz32(hits & -hits)
+      for (let hits = hitsOf(words, at, hash & 0xff); hits !== 0; hits = hitsAfter(hits)) {
+        const slot = slotOf(hits)
         if (words[at + slot] !== entry) continue
         this.foundWords = words
         this.foundBucket = at
@@ -267,14 +194,11 @@ export class Table {
     return equalBytes(this.memory.bytes[chunk]!, keyWord << 2, bytes, pos, len)
   }
 
-  /** The hash of an entry's key, read by words: blocks begin, and end, with one. */
+  /** The hash of an entry's key. */
   hashOf(entry: Ref): number {
     const words = this.memory.words[entry >>> CHUNK_SHIFT]!
     const head = (entry & CHUNK_MASK) << 2
-    const meta = words[head]!
-    const keyWord = head + (meta & KEY_WORD_MASK)
-    const len = meta >>> KEY_LEN_SHIFT
-    return hashWords(words, keyWord, len === KEY_LEN_LONG ? words[keyWord - 1]! : len)
+    return hashOfKey(words, head, words[head]!)
   }
 
   /** Puts `entry` in the place of the one that the last `find` met. */
@@ -290,14 +214,14 @@ export class Table {
 
   /** Takes the entry that the last `find` met out of the table; the entry itself stays the caller's. */
   removeFound(root: Ref): void {
-    const memory = this.memory
+    const { memory, segments } = this
     const words = this.foundWords
     const bucket = this.foundBucket
     if (this.watcher !== null) this.watcher.changes(root, words[bucket + this.foundSlot]! as Ref)
     // The chain stays dense: its last entry fills the hole. It is walked from its head on, since a bucket that loses
     // its last entry must be taken off the one before.
     const hash = this.foundHash
-    const pair = this.pairOf(root, hash)
+    const pair = pairOf(memory, root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref
     const segment = memory.word(directory, pair) as Ref
     const line = ((hash << memory.word(directory, pair + 1)) >>> (32 - memory.word(root, BITS))) + 1
@@ -320,32 +244,22 @@ export class Table {
       const overflow = beforeWords[before + NEXT]! as Ref
       beforeWords[before + NEXT] = NONE
       memory.free(overflow)
-      this.overflowChange--
+      segments.overflowChange--
     }
-    this.afterRemoval(root, hash)
-    if (this.overflowChange !== 0) this.bookOverflows(root)
+    segments.removed(root, hash)
   }
 
   /** Adds an entry whose key is not in the table. Allocates. */
   insert(root: Ref, entry: Ref, hash: number): void {
-    const memory = this.memory
-    const pair = this.pairOf(root, hash)
+    const { memory, segments } = this
+    const pair = pairOf(memory, root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref
     const segment = memory.word(directory, pair) as Ref
     const depth = memory.word(directory, pair + 1)
     const bits = memory.word(root, BITS)
-    this.place(segment, bits, depth, entry, hash)
+    segments.place(segment, bits, depth, entry, hash)
     if (this.watcher !== null) this.watcher.added(root, entry, hash)
-    const count = memory.word(segment, COUNT) + 1
-    memory.setWord(segment, COUNT, count)
-    memory.setWord(root, COUNT, memory.word(root, COUNT) + 1)
-    if (count > LOAD_MAX << bits) this.grow(root, segment, pair, depth, bits)
-    if (this.overflowChange !== 0) this.bookOverflows(root)
-  }
-
-  private bookOverflows(root: Ref): void {
-    this.memory.setWord(root, OVERFLOWS, this.memory.word(root, OVERFLOWS) + this.overflowChange)
-    this.overflowChange = 0
+    segments.added(root, segment, pair, depth, bits)
   }
 
   /** Lists one bucket's entries in `found` and returns the next position, SCAN_END after the last.
@@ -357,15 +271,29 @@ export class Table {
 
   /** As `scan`, of as many buckets as hold so many entries. */
   scanSome(root: Ref, position: number, wanted: number): number {
+    const memory = this.memory
+    const bits = memory.word(root, BITS)
+    const lines = 1 << bits
     this.foundCount = 0
-    while (this.foundCount < wanted && position !== SCAN_END) position = this.listBucket(root, position)
+    while (this.foundCount < wanted && position !== SCAN_END) {
+      const hash = position | 0
+      const pair = pairOf(memory, root, hash)
+      const directory = memory.word(root, DIRECTORY) as Ref
+      const segment = memory.word(directory, pair) as Ref
+      const depth = memory.word(directory, pair + 1)
+      const first = (hash << depth) >>> (32 - bits)
+      let line = first
+      while (line < lines && this.foundCount < wanted) this.listChain(segment, ++line << LINE_SHIFT)
+      const width = 2 ** (32 - depth - bits)
+      position = (Math.floor(position / width) + line - first) * width
+    }
     return position
   }
 
   private listBucket(root: Ref, position: number): number {
     const memory = this.memory
     const hash = position | 0
-    const pair = this.pairOf(root, hash)
+    const pair = pairOf(memory, root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref
     const depth = memory.word(directory, pair + 1)
     const bits = memory.word(root, BITS)
@@ -379,7 +307,7 @@ export class Table {
   /** Lists in `found` the entries whose hash shares the fingerprint and the bucket of `hash`. */
   matches(root: Ref, hash: number): void {
     const memory = this.memory
-    const pair = this.pairOf(root, hash)
+    const pair = pairOf(memory, root, hash)
     const directory = memory.word(root, DIRECTORY) as Ref
     const depth = memory.word(directory, pair + 1)
     const line = ((hash << depth) >>> (32 - memory.word(root, BITS))) + 1
@@ -439,8 +367,8 @@ export class Table {
   /** Frees the table, a segment a call: lists that segment's entries in `found` for the caller to free, and returns
    *  the next position; at SCAN_END the root is freed too. Between calls the table is good for nothing else. */
   dismantle(root: Ref, position: number): number {
-    const memory = this.memory
-    const pair = this.pairOf(root, position | 0)
+    const { memory, segments } = this
+    const pair = pairOf(memory, root, position | 0)
     const directory = memory.word(root, DIRECTORY) as Ref
     const segment = memory.word(directory, pair) as Ref
     const width = 2 ** (32 - memory.word(directory, pair + 1))
@@ -448,10 +376,10 @@ export class Table {
     this.foundCount = 0
     for (let line = 1; line < lines; line++) {
       this.listChain(segment, line << LINE_SHIFT)
-      this.freeOverflow(segment, line << LINE_SHIFT)
+      segments.freeOverflow(segment, line << LINE_SHIFT)
     }
     memory.free(segment)
-    this.overflowChange = 0 // nobody will ask
+    segments.overflowChange = 0 // nobody will ask
     const next = (Math.floor(position / width) + 1) * width
     if (next === SCAN_END) {
       memory.free(directory)
@@ -460,251 +388,25 @@ export class Table {
     return next
   }
 
-  /** Index of the hash's pair in the directory, in words. */
-  private pairOf(root: Ref, hash: number): number {
-    return ((hash >>> 1) >>> (31 - this.memory.word(root, DEPTH))) << 1
-  }
-
-  private newSegment(bits: number): Ref {
-    return this.memory.allocZeroed(((1 << bits) + 1) * LINE_SIZE)
-  }
-
-  /** Writes the entry into its bucket chain; counts are the caller's. */
-  private place(segment: Ref, bits: number, depth: number, entry: Ref, hash: number): void {
-    const memory = this.memory
-    const chunks = memory.words
-    let words = chunks[segment >>> CHUNK_SHIFT]!
-    const line = (hash << depth) >>> (32 - bits)
-    let bucket = ((segment & CHUNK_MASK) << 2) + ((line + 1) << LINE_SHIFT)
-    for (let next = words[bucket + NEXT]!; next !== 0; next = words[bucket + NEXT]!) {
-      words = chunks[next >>> CHUNK_SHIFT]!
-      bucket = (next & CHUNK_MASK) << 2
-    }
-    let slot = SLOT_0
-    while (slot < LINE_WORDS && words[bucket + slot] !== NONE) slot++
-    if (slot === LINE_WORDS) {
-      const crowded = CROWDED + (line >>> 5)
-      memory.setWord(segment, crowded, memory.word(segment, crowded) | (1 << line))
-      const overflow = memory.allocZeroed(LINE_SIZE)
-      this.overflowChange++
-      words[bucket + NEXT] = overflow
-      words = memory.wordsOf(overflow)
-      bucket = (overflow & CHUNK_MASK) << 2
-      slot = SLOT_0
-    }
-    words[bucket + slot] = entry
-    setFingerprint(words, bucket, slot, hash & 0xff)
-  }
-
-  private grow(root: Ref, segment: Ref, pair: number, depth: number, bits: number): void {
-    if (bits < SEGMENT_BITS) this.rebuild(root, segment, bits + 1)
-    else if (depth < DEPTH_MAX) this.split(root, segment, pair, depth)
-  }
-
-  /** Reads all that have been gathered, whose hashes are wanted next: these reads overlap, those between hashes do not.
-   *  A split takes half the time. */
-  private touchMoving(count: number): void {
-    const chunks = this.memory.words
-    const { moving } = this
-    let sink = 0
-    for (let index = 0; index < count; index++) {
-      const entry = moving[index]!
-      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
-    }
-    this.sink = sink
-  }
-
-  /** Moves the only segment's entries into one with 2^bits buckets. */
-  private rebuild(root: Ref, segment: Ref, bits: number): void {
-    const memory = this.memory
-    const count = this.gather(segment, memory.word(root, BITS), 0)
-    memory.free(segment)
-    const target = this.newSegment(bits)
-    memory.setWord(root, BITS, bits)
-    memory.setWord(memory.word(root, DIRECTORY) as Ref, 0, target)
-    memory.setWord(target, COUNT, count)
-    this.touchMoving(count)
-    for (let index = 0; index < count; index++) {
-      const entry = this.moving[index]! as Ref
-      this.place(target, bits, 0, entry, this.hashOf(entry))
-    }
-  }
-
-  private split(root: Ref, segment: Ref, pair: number, depth: number): void {
-    const memory = this.memory
-    if (depth === memory.word(root, DEPTH)) {
-      this.doubleDirectory(root)
-      pair <<= 1
-    }
-    const count = this.gather(segment, SEGMENT_BITS, 0)
-    memory.bytesOf(segment).fill(0, posOf(segment), posOf(segment) + (SEGMENT_BUCKETS + 1) * LINE_SIZE)
-    const upper = this.newSegment(SEGMENT_BITS)
-    const deeper = depth + 1
-    let upperCount = 0
-    this.touchMoving(count)
-    for (let index = 0; index < count; index++) {
-      const entry = this.moving[index]! as Ref
-      const hash = this.hashOf(entry)
-      if (hash << depth < 0) {
-        this.place(upper, SEGMENT_BITS, deeper, entry, hash)
-        upperCount++
-      } else this.place(segment, SEGMENT_BITS, deeper, entry, hash)
-    }
-    memory.setWord(segment, COUNT, count - upperCount)
-    memory.setWord(upper, COUNT, upperCount)
-    const depthMax = memory.word(root, DEPTH)
-    const half = 1 << (depthMax - deeper)
-    const first = (pair >> 1) & ~(2 * half - 1)
-    this.point(root, first, half, segment, deeper)
-    this.point(root, first + half, half, upper, deeper)
-    memory.setWord(root, SEGMENTS, memory.word(root, SEGMENTS) + 1)
-    if (deeper === depthMax) memory.setWord(root, DEEPEST, memory.word(root, DEEPEST) + 2)
-  }
-
-  private point(root: Ref, first: number, count: number, segment: Ref, depth: number): void {
-    const directory = this.memory.word(root, DIRECTORY) as Ref
-    for (let index = first; index < first + count; index++) {
-      this.memory.setWord(directory, index << 1, segment)
-      this.memory.setWord(directory, (index << 1) + 1, depth)
-    }
-  }
-
-  private doubleDirectory(root: Ref): void {
-    const memory = this.memory
-    const depth = memory.word(root, DEPTH)
-    const source = memory.word(root, DIRECTORY) as Ref
-    const target = memory.alloc(16 << depth)
-    for (let index = 0; index < 1 << depth; index++) {
-      const segment = memory.word(source, index << 1)
-      const segmentDepth = memory.word(source, (index << 1) + 1)
-      for (let word = index << 2; word < (index + 1) << 2; word += 2) {
-        memory.setWord(target, word, segment)
-        memory.setWord(target, word + 1, segmentDepth)
-      }
-    }
-    memory.free(source)
-    memory.setWord(root, DIRECTORY, target)
-    memory.setWord(root, DEPTH, depth + 1)
-    memory.setWord(root, DEEPEST, 0)
-  }
-
-  /** Halves the directory as long as no segment needs its depth. */
-  private halveDirectory(root: Ref): void {
-    const memory = this.memory
-    const depth = memory.word(root, DEPTH) - 1
-    const source = memory.word(root, DIRECTORY) as Ref
-    const target = memory.alloc(8 << depth)
-    let deepest = 0
-    for (let index = 0; index < 1 << depth; index++) {
-      const segmentDepth = memory.word(source, (index << 2) + 1)
-      memory.setWord(target, index << 1, memory.word(source, index << 2))
-      memory.setWord(target, (index << 1) + 1, segmentDepth)
-      if (segmentDepth === depth) deepest++
-    }
-    memory.free(source)
-    memory.setWord(root, DIRECTORY, target)
-    memory.setWord(root, DEPTH, depth)
-    memory.setWord(root, DEEPEST, deepest)
-  }
-
-  private afterRemoval(root: Ref, hash: number): void {
-    const memory = this.memory
-    const pair = this.pairOf(root, hash)
-    const directory = memory.word(root, DIRECTORY) as Ref
-    const segment = memory.word(directory, pair) as Ref
-    const count = memory.word(segment, COUNT) - 1
-    const bits = memory.word(root, BITS)
-    memory.setWord(segment, COUNT, count)
-    memory.setWord(root, COUNT, memory.word(root, COUNT) - 1)
-    if (count >= LOAD_MIN << (bits - 1)) return
-    const depth = memory.word(directory, pair + 1)
-    if (depth > 0) this.join(root, pair, depth)
-    else if (bits > BITS_MIN) this.rebuild(root, segment, bits - 1)
-  }
-
-  /** Joins the segment with its buddy, if both have the same depth and are nearly empty. */
-  private join(root: Ref, pair: number, depth: number): void {
-    const memory = this.memory
-    const directory = memory.word(root, DIRECTORY) as Ref
-    const depthMax = memory.word(root, DEPTH)
-    const half = 1 << (depthMax - depth)
-    const first = (pair >> 1) & ~(2 * half - 1)
-    if (memory.word(directory, (first << 1) + 1) !== depth) return
-    if (memory.word(directory, ((first + half) << 1) + 1) !== depth) return
-    const lower = memory.word(directory, first << 1) as Ref
-    const upper = memory.word(directory, (first + half) << 1) as Ref
-    if (memory.word(lower, COUNT) + memory.word(upper, COUNT) > LOAD_MIN << SEGMENT_BITS) return
-    const lowerCount = this.gather(lower, SEGMENT_BITS, 0)
-    const count = this.gather(upper, SEGMENT_BITS, lowerCount)
-    this.touchMoving(count)
-    memory.free(upper)
-    memory.bytesOf(lower).fill(0, posOf(lower), posOf(lower) + (SEGMENT_BUCKETS + 1) * LINE_SIZE)
-    for (let index = 0; index < count; index++) {
-      const entry = this.moving[index]! as Ref
-      this.place(lower, SEGMENT_BITS, depth - 1, entry, this.hashOf(entry))
-    }
-    memory.setWord(lower, COUNT, count)
-    this.point(root, first, 2 * half, lower, depth - 1)
-    memory.setWord(root, SEGMENTS, memory.word(root, SEGMENTS) - 1)
-    if (depth !== depthMax) return
-    const deepest = memory.word(root, DEEPEST) - 2
-    memory.setWord(root, DEEPEST, deepest)
-    if (deepest === 0) this.halveDirectory(root)
-  }
-
-  /** Copies a segment's refs to `moving` from index `start` on and frees its overflow buckets; returns the end. */
-  private gather(segment: Ref, bits: number, start: number): number {
-    const memory = this.memory
-    const end = start + memory.word(segment, COUNT)
-    if (end > this.moving.length) {
-      const larger = new Int32Array(end * 2)
-      larger.set(this.moving)
-      this.moving = larger
-    }
-    let index = start
-    const lines = (1 << bits) + 1
-    for (let line = 1; line < lines; line++) {
-      let block = segment
-      let bucket = line << LINE_SHIFT
-      for (;;) {
-        for (let slot = SLOT_0; slot < LINE_WORDS; slot++) {
-          const entry = memory.word(block, bucket + slot)
-          if (entry !== NONE) this.moving[index++] = entry
-        }
-        const next = memory.word(block, bucket + NEXT) as Ref
-        if (next === NONE) break
-        block = next
-        bucket = 0
-      }
-      this.freeOverflow(segment, line << LINE_SHIFT)
-    }
-    return index
-  }
-
-  private freeOverflow(segment: Ref, bucket: number): void {
-    const memory = this.memory
-    let next = memory.word(segment, bucket + NEXT) as Ref
-    memory.setWord(segment, bucket + NEXT, NONE)
-    while (next !== NONE) {
-      const after = memory.word(next, NEXT) as Ref
-      memory.free(next)
-      this.overflowChange--
-      next = after
-    }
-  }
-
   private listChain(block: Ref, bucket: number): void {
-    const memory = this.memory
+    const chunks = this.memory.words
+    let words = chunks[block >>> CHUNK_SHIFT]!
+    let slot = ((block & CHUNK_MASK) << 2) + bucket + SLOT_0
     for (;;) {
       if (this.foundCount + SLOTS > this.found.length) this.growFound()
-      for (let slot = SLOT_0; slot < LINE_WORDS; slot++) {
-        const entry = memory.word(block, bucket + slot)
-        if (entry !== NONE) this.found[this.foundCount++] = entry
+      const { found } = this
+      let count = this.foundCount
+      const after = slot + SLOTS
+      const next = words[slot - SLOT_0 + NEXT]!
+      for (; slot < after; slot++) {
+        const entry = words[slot]!
+        if (entry === NONE) break
+        found[count++] = entry
       }
-      const next = memory.word(block, bucket + NEXT) as Ref
+      this.foundCount = count
       if (next === NONE) return
-      block = next
-      bucket = 0
+      words = chunks[next >>> CHUNK_SHIFT]!
+      slot = ((next & CHUNK_MASK) << 2) + SLOT_0
     }
   }
 
@@ -775,26 +477,4 @@ export class Table {
     assert(total === this.memory.word(segment, COUNT), 'a segment knows its count')
     return total
   }
-}
-
-/** The slots of a bucket that have this fingerprint, as bits from 0 on; rarely another one, or one that is empty. */
-export function hitsOf(words: Int32Array, bucket: number, fingerprint: number): number {
-  const pattern = Math.imul(fingerprint, 0x01010101)
-  return (
-    zeroBytes(words[bucket]! ^ pattern) |
-    (zeroBytes(words[bucket + 1]! ^ pattern) << 4) |
-    (zeroBytes(words[bucket + 2]! ^ pattern) << 8)
-  )
-}
-
-function fingerprintAt(words: Int32Array, bucket: number, slot: number): number {
-  const index = slot - SLOT_0
-  return (words[bucket + (index >> 2)]! >>> ((index & 3) << 3)) & 0xff
-}
-
-function setFingerprint(words: Int32Array, bucket: number, slot: number, fingerprint: number): void {
-  const index = slot - SLOT_0
-  const shift = (index & 3) << 3
-  const at = bucket + (index >> 2)
-  words[at] = (words[at]! & ~(0xff << shift)) | (fingerprint << shift)
 }

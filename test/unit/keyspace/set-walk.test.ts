@@ -1,5 +1,6 @@
-/* A walk that reads ahead for lookups in another set must tell what plain lookups tell, whatever the encodings, the
- * lengths of the members (whose last word is compared in part) and the sizes (several blocks, overflow buckets). */
+/* A walk that is confined by other sets must meet what plain lookups tell, whatever the encodings, the lengths of the
+ * members (whose last word is compared in part, and which decide whether the hash is kept) and the sizes (several
+ * blocks, overflow buckets), and however many sets there are. */
 import { expect, test } from 'vitest'
 import { SetEncoding } from '../../../src/keyspace/entry.ts'
 import { Keyspace } from '../../../src/keyspace/keyspace.ts'
@@ -31,6 +32,18 @@ function membersFrom(first: number, count: number): Set<string> {
   return members
 }
 
+/** Walks through what of a set others have, or have not, as commands do. */
+function walked(first: Ref, others: readonly Ref[], isIn: boolean, tell: (member: string) => void): void {
+  const { walk } = sets
+  walk.begin(first)
+  const asked = others.filter((other) => !walk.filterBy(sets.tableOf(other), isIn))
+  while (walk.next()) {
+    if (!asked.every((other) => sets.hasWalked(other, walk) === isIn)) continue
+    walk.locate()
+    tell(latin1(walk.bytes, walk.pos, walk.len))
+  }
+}
+
 test.each([
   [4000, 3000, 3000],
   [700, 650, 600],
@@ -39,22 +52,53 @@ test.each([
 ])('%i members, from %i on %i members: what is common', (aCount, bFirst, bCount) => {
   const a = membersFrom(0, aCount)
   const b = membersFrom(bFirst, bCount)
-  const walked = make('a', a)
+  const first = make('a', a)
   const other = make('b', b)
-  const { walk } = sets
   const met = new Set<string>()
-  const common: string[] = []
-  for (walk.beginProbing(walked, sets.tableOf(other)); walk.next(); ) {
-    const has = sets.hasWalked(other, walk)
-    walk.locate()
-    const member = latin1(walk.bytes, walk.pos, walk.len)
-    met.add(member)
-    if (has) common.push(member)
-  }
+  walked(first, [], true, (member) => met.add(member))
   expect(met).toEqual(a)
-  expect(common.sort()).toEqual([...a].filter((member) => b.has(member)).sort())
+  for (const isIn of [true, false]) {
+    const kept: string[] = []
+    walked(first, [other], isIn, (member) => kept.push(member))
+    expect(kept.sort()).toEqual([...a].filter((member) => b.has(member) === isIn).sort())
+  }
   for (const name of ['a', 'b']) db.remove(db.lookupWrite(fromLatin1(name), 0, 1))
   while (keyspace.reclaim()) {}
   expect(db.lookup(fromLatin1('a'), 0, 1)).toBe(NONE)
+  endOf(keyspace)
+})
+
+test('more sets than a walk can ask itself, of all encodings', () => {
+  const numbers = Array.from({ length: 2000 }, (_, number) => number)
+  const first = make('first', numbers.map(String))
+  const others: Ref[] = []
+  const common = new Set(numbers)
+  for (let divisor = 2; divisor < 14; divisor++) {
+    const members = numbers.filter((number) => number % divisor !== 1 && (divisor < 12 || number < 40 * divisor))
+    others.push(make(`other:${divisor}`, members.map(String)))
+    const has = new Set(members)
+    for (const number of numbers) if (!has.has(number)) common.delete(number)
+  }
+  for (const isIn of [true, false]) {
+    const met: number[] = []
+    // For what none has, without those that have nearly all.
+    walked(first, isIn ? others : others.slice(-2), isIn, (member) => met.push(Number(member)))
+    const least = numbers.filter((number) => number >= 40 * 12 || number % 12 === 1)
+    const expected = isIn ? [...common] : least.filter((number) => number >= 40 * 13 || number % 13 === 1)
+    expect(met.sort((a, b) => a - b)).toEqual(expected)
+    expect(met.length).toBeGreaterThan(5)
+  }
+  endOf(keyspace)
+})
+
+test('members of every length keep their hashes where there is room, and are found again', () => {
+  const members = Array.from({ length: 600 }, (_, len) => 'm'.repeat(len))
+  const entry = make('lengths', members)
+  sets.verify(entry)
+  for (const member of members) expect(sets.has(entry, fromLatin1(member), 0, member.length)).toBe(true)
+  const other = make('others', members.toReversed())
+  const met: number[] = []
+  walked(entry, [other], true, (member) => met.push(member.length))
+  expect(met.sort((a, b) => a - b)).toEqual(members.map((member) => member.length))
   endOf(keyspace)
 })
