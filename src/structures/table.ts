@@ -43,7 +43,7 @@ import {
 } from './table-layout.ts'
 import { BITS_MIN, TableSegments } from './table-segments.ts'
 
-/** Chains are longer with probability 1e-8 in full segments; `random` would meet their ends less often. A power of 2. */
+/** Chains are longer with probability 1e-8 in full segments; `random` would meet their ends less often; 2^5. */
 export const CHAIN_MAX = 32
 const DRAWN_MAX = 2048
 
