@@ -27,6 +27,8 @@ export const GLOBALS = -10002
 export const VALUE_SIZE = 16
 const TYPE_AT = 8
 const STRING_LEN_AT = 12
+/** Of a function in C: its place in the module's table. */
+const C_FUNCTION_AT = 16
 const STRING_HEADER = 16
 
 // Fields of a lua_State and of the global_State behind it.
@@ -227,6 +229,12 @@ export class Lua {
   }
   stringLen(pos: number): number {
     return this.words[(this.words[pos >> 2]! + STRING_LEN_AT) >> 2]!
+  }
+  /** The C function at a position, callable as Lua calls it: with a state on whose stack are its arguments. */
+  cFunctionAt(pos: number): (state: number) => number {
+    const run = this.api.__indirect_function_table.get(this.words[(this.words[pos >> 2]! + C_FUNCTION_AT) >> 2]!)
+    assert(run !== null, 'a function in C stands in the table')
+    return run
   }
   /** The string as latin1. Not for hot paths. */
   textAt(pos: number): string {

@@ -10,6 +10,8 @@ import { LRAND48_MAX, Lrand48 } from './lrand48.ts'
 import { GLOBALS, type Lua, LuaType, VALUE_SIZE } from './lua.ts'
 import { beforeNul } from './lua-to-reply.ts'
 import { ReplyReader } from './reply-to-lua.ts'
+import { StructLibrary } from './struct-library.ts'
+import { WideIntegers } from './wide-integers.ts'
 
 /** Room for a number as an argument. */
 const NUMBER_LEN_MAX = 32
@@ -20,7 +22,7 @@ const STATE_C_CALLS = 52
 const PROBE_DEPTH = 2000
 
 /** What a text begins with that means 0, and is not merely taken for it. */
-const ZERO = /^\s*[-+]?(0|\.)/
+const ZERO = /^\s*[-+]?(0|\.0)/
 /** What Lua calls the types of values, by number. */
 const TYPE_NAMES = [
   'nil',
@@ -104,9 +106,13 @@ export class RedisLibrary {
       lua.functions.addFunction((state) => this.randomNumber(state)),
       lua.functions.addFunction((state) => this.randomSeed(state)),
     ]
+    this.integers = new WideIntegers(lua, this)
+    this.struct = new StructLibrary(lua, this)
   }
 
   private readonly globalFunctions: readonly number[]
+  private readonly integers: WideIntegers
+  private readonly struct: StructLibrary
 
   /** Gives a new state what a script may use; `full`: all that EVAL's scripts may. */
   install(state: number, full: boolean): void {
@@ -125,6 +131,8 @@ export class RedisLibrary {
     api.lua_enablereadonlytable(state, -1, 1)
     api.lua_setfield(state, GLOBALS, lua.name('redis'))
     this.setFunctionIn(state, GLOBALS, 'pcall', pcall!)
+    this.integers.install(state)
+    this.struct.install(state)
     if (this.host.givesDeprecated) this.installDeprecated(state)
     api.lua_getfield(state, GLOBALS, lua.name('math'))
     api.lua_enablereadonlytable(state, -1, 0)
@@ -178,6 +186,23 @@ export class RedisLibrary {
     this.lua.api.lua_setfield(state, table, this.lua.name(name))
   }
 
+  /** Puts a function of the interpreter's table in place of a C function in one of the libraries, or in the globals;
+   *  answers the C function. */
+  replaceFunction(state: number, library: string | null, name: string, index: number): (state: number) => number {
+    const { lua } = this
+    const { api } = lua
+    if (library === null) api.lua_pushvalue(state, GLOBALS)
+    else api.lua_getfield(state, GLOBALS, lua.name(library))
+    api.lua_enablereadonlytable(state, -1, 0)
+    api.lua_getfield(state, -1, lua.name(name))
+    const old = lua.cFunctionAt(lua.topOf(state))
+    lua.pop(state, 1)
+    this.setFunction(state, name, index)
+    if (library !== null) api.lua_enablereadonlytable(state, -1, 1)
+    lua.pop(state, 1)
+    return old
+  }
+
   private setNumber(state: number, name: string, value: number): void {
     this.lua.api.lua_pushnumber(state, value)
     this.lua.api.lua_setfield(state, -2, this.lua.name(name))
@@ -200,7 +225,7 @@ export class RedisLibrary {
   }
 
   /** Raises a plain string that says where in the script it happened, as the libraries of Lua do. */
-  private raisePlain(state: number, message: string): number {
+  raisePlain(state: number, message: string): number {
     this.lua.pushText(state, this.where(state) + message)
     return this.lua.api.lua_error(state)
   }
@@ -307,13 +332,28 @@ export class RedisLibrary {
 
   /** The argument at an index as a string (a number becomes one); undefined if it is none. */
   stringArgument(state: number, index: number): string | undefined {
+    if (!this.makeString(state, index)) return undefined
+    return this.lua.textAt(this.lua.baseOf(state) + (index - 1) * VALUE_SIZE)
+  }
+
+  /** Makes a string of the argument at an index; false if it is neither string nor number. */
+  makeString(state: number, index: number): boolean {
+    const { lua } = this
+    if (lua.countOf(state) < index) return false
+    const type = lua.typeAt(lua.baseOf(state) + (index - 1) * VALUE_SIZE)
+    if (type === LuaType.NUMBER) lua.api.lua_tolstring(state, index, 0)
+    return type === LuaType.NUMBER || type === LuaType.STRING
+  }
+
+  /** The argument at an index as a number; undefined if it is none, and no text of one. */
+  numberAt(state: number, index: number): number | undefined {
     const { lua } = this
     if (lua.countOf(state) < index) return undefined
     const pos = lua.baseOf(state) + (index - 1) * VALUE_SIZE
-    const type = lua.typeAt(pos)
-    if (type !== LuaType.STRING && type !== LuaType.NUMBER) return undefined
-    lua.api.lua_tolstring(state, index, 0)
-    return lua.textAt(pos)
+    if (lua.typeAt(pos) === LuaType.NUMBER) return lua.numberAt(pos)
+    if (lua.typeAt(pos) !== LuaType.STRING) return undefined
+    const value = lua.api.lua_tonumber(state, index)
+    return value === 0 && !ZERO.test(lua.textAt(pos)) ? undefined : value
   }
 
   private isString(state: number, index: number): boolean {
@@ -419,16 +459,19 @@ export class RedisLibrary {
 
   /** An argument of math.random as C's int; undefined if it is no number. */
   private intArgument(state: number, index: number): number | undefined {
-    const text = this.stringArgument(state, index)
-    if (text === undefined) return undefined
-    const value = this.lua.api.lua_tonumber(state, index)
-    return value === 0 && !ZERO.test(text) ? undefined : value | 0
+    const value = this.numberAt(state, index)
+    return value === undefined ? undefined : value | 0
+  }
+
+  /** What Lua calls the type of the argument at an index. */
+  typeName(state: number, index: number): string {
+    const { lua } = this
+    if (lua.countOf(state) < index) return 'no value'
+    return TYPE_NAMES[lua.typeAt(lua.baseOf(state) + (index - 1) * VALUE_SIZE)]!
   }
 
   private raiseNoNumber(state: number, index: number, name: string): number {
-    const { lua } = this
-    const given = lua.countOf(state) < index ? undefined : lua.typeAt(lua.baseOf(state) + (index - 1) * VALUE_SIZE)
-    const type = given === undefined ? 'no value' : TYPE_NAMES[given]
+    const type = this.typeName(state, index)
     return this.raisePlain(state, `bad argument #${index} to '${name}' (number expected, got ${type})`)
   }
 

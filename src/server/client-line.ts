@@ -67,12 +67,13 @@ export function clientLine(server: Server, connection: Connection): string {
     `id=${session.id} addr=${connection.peer} laddr=${connection.local} fd=${connection.fd}`,
     `name=${shown(session.name)} age=${age} idle=${idle}`,
     `flags=${flagsOf(session)} db=${session.dbIndex} sub=${session.channelCount} psub=${session.patternCount}`,
-    `ssub=${session.shardChannelCount} multi=${session.queuedCount} watch=${session.watcher?.count ?? 0}`,
+    `ssub=${session.shardChannelCount} multi=${session.queuedCount}`,
     `qbuf=${input} qbuf-free=${connection.inputCapacity - own} argv-mem=${args}`,
     `multi-mem=${queued} rbs=0 rbp=0 obl=0 oll=${connection.pendingPieces} omem=${output}`,
     `tot-mem=${connection.memory + args}`,
     `events=${output > 0 ? 'rw' : 'r'} cmd=${command?.fullName ?? 'NULL'} user=${session.user}`,
     `redir=${redirectOf(session)} resp=${session.version} lib-name=${shown(session.libName)}`,
-    `lib-ver=${shown(session.libVersion)}`,
+    // 7.4 has the last one behind `multi`; there it would break what takes the order for granted.
+    `lib-ver=${shown(session.libVersion)} watch=${session.watcher?.count ?? 0}`,
   ].join(' ')
 }

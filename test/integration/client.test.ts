@@ -16,9 +16,9 @@ describe('CLIENT LIST and INFO', () => {
     expect(line).toMatch(
       new RegExp(
         `^id=\\d+ addr=127\\.0\\.0\\.1:${port} laddr=127\\.0\\.0\\.1:${server().port} fd=\\d+ name= age=[01] ` +
-          'idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=26 qbuf-free=\\d+ argv-mem=10 multi-mem=0 ' +
+          'idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=\\d+ argv-mem=10 multi-mem=0 ' +
           'rbs=\\d+ rbp=\\d+ obl=0 oll=0 omem=0 tot-mem=\\d+ events=r cmd=client\\|info user=default redir=-1 ' +
-          'resp=2 lib-name= lib-ver=1\\.2\\n$',
+          'resp=2 lib-name= lib-ver=1\\.2 watch=0\\n$',
       ),
     )
   })
