@@ -3,7 +3,8 @@
  * sleep.
  *
  * One kind of work is long whatever its slices are: a snapshot. It gets a share: so much of each turn that clients keep
- * most of the time, and all of it while nobody asks for anything. */
+ * most of the time, and all of it while nobody asks for anything. What clients' commands do of its work counts towards
+ * the share: while they write to what has not been shown yet they pay for that themselves, and its slices are short. */
 
 /** Longest slice, in milliseconds, if a job has no other wish. */
 const SLICE_MS = 1
@@ -12,9 +13,9 @@ const STEPS = 16
 
 /** What the shared job may take of the time that went by since its last slice, and at least and at most in
  *  milliseconds; the last also when nobody else wants anything. */
-const SHARE = 0.35
-const SHARE_MIN_MS = 0.1
-const SHARE_MAX_MS = 2
+const SHARE = 0.3
+const SHARE_MIN_MS = 0.05
+const SHARE_MAX_MS = 1
 const SHARE_IDLE_MS = 1
 
 /** One small step; false when there is nothing left to do now. */
@@ -39,6 +40,10 @@ export class Background {
   /** When the shared job's last slice ended, and how many commands had run then. */
   private sharedEnd = 0
   private sharedActivity = 0
+  /** Milliseconds of the shared job's work that was done outside of its slices since the last of them. */
+  private sharedElsewhere: () => number = () => 0
+  /** Time that the shared job's slices have taken, in milliseconds. */
+  sharedMs = 0
   /** Tells a number that grows with what clients ask for. */
   activity: () => number = () => 0
   /** Time that all slices took, and the longest of them, in milliseconds; for INFO. */
@@ -49,9 +54,12 @@ export class Background {
     this.works.push({ job, account, sliceMs, isBusy: false })
   }
 
-  /** Sets the job that gets a share of the time, or null: there is one at a time. */
-  share(job: Job | null): void {
+  /** Sets the job that gets a share of the time, or null: there is one at a time. `elsewhere` is asked before each
+   *  slice for how many milliseconds others have done its work since it was last asked. */
+  share(job: Job | null, elsewhere: () => number = () => 0): void {
     this.shared = job
+    this.sharedElsewhere = elsewhere
+    this.sharedMs = 0
     this.sharedEnd = performance.now()
     if (job !== null) this.wake()
   }
@@ -109,7 +117,8 @@ export class Background {
     const activity = this.activity()
     const quiet = activity === this.sharedActivity
     this.sharedActivity = activity
-    const share = Math.min(Math.max((start - this.sharedEnd) * SHARE, SHARE_MIN_MS), SHARE_MAX_MS)
+    const left = (start - this.sharedEnd) * SHARE - this.sharedElsewhere()
+    const share = Math.min(Math.max(left, SHARE_MIN_MS), SHARE_MAX_MS)
     const end = start + (quiet ? SHARE_IDLE_MS : share)
     let busy = true
     let now = start
@@ -118,6 +127,7 @@ export class Background {
       now = performance.now()
     }
     this.sharedEnd = now
+    this.sharedMs += now - start
     return busy
   }
 }

@@ -1,6 +1,6 @@
 /* Snapshots: who takes one, and how fast. There is one at a time, for they share the marks of the entries: a save of
- * the RDB file, or the rewriting of the append-only file. It is taken in the background's share of each turn, and waits
- * while what it has shown has not been written. */
+ * the RDB file, or the rewriting of the append-only file. It is taken in the background's share of each turn, of which
+ * showing keys that are about to change is a part, and waits while what it has shown has not been written. */
 import { type ImageSink, Snapshot } from '../persistence/snapshot.ts'
 import type { Server } from './server.ts'
 
@@ -22,6 +22,8 @@ export class Snapshots {
   private user: SnapshotUser | null = null
   private pausedUntil = 0
   private timer: NodeJS.Timeout | undefined
+  /** Keys that had been shown early when the last slice began. */
+  private earlyBefore = 0
 
   constructor(server: Server) {
     this.server = server
@@ -56,7 +58,22 @@ export class Snapshots {
     this.user = user
     this.snapshot = new Snapshot(this.server.keyspace, user.sink)
     this.pausedUntil = 0
-    this.server.background.share(() => this.step())
+    this.earlyBefore = 0
+    this.server.background.share(
+      () => this.step(),
+      () => this.earlyMs(),
+    )
+  }
+
+  /** How long commands have taken since the last slice to show keys that they were about to change: as long as the walk
+   *  takes for so many. */
+  private earlyMs(): number {
+    const { snapshot } = this
+    if (snapshot === null) return 0
+    const { earlyCount, shownCount } = snapshot
+    const count = earlyCount - this.earlyBefore
+    this.earlyBefore = earlyCount
+    return (count * this.server.background.sharedMs) / Math.max(1, shownCount - earlyCount)
   }
 
   /** The user does not want to see the rest. He may have seen all, and another one's may be under way. */

@@ -28,6 +28,38 @@ test('in each slice a job gets the time that it asked for, and no other waits fo
   expect(cut).toEqual([true, true, true])
 })
 
+/** How many steps the shared job gets in the slices after the first, while clients ask for something all the time and
+ *  its work is done elsewhere for so many milliseconds between two slices. */
+function sharedSteps(elsewhereMs: number): number {
+  const background = new Background()
+  let asked = 0
+  background.activity = () => ++asked
+  let steps = 0
+  let turn = () => {}
+  vi.spyOn(globalThis, 'setImmediate').mockImplementation((next: () => void) => {
+    turn = next
+    return {} as NodeJS.Immediate
+  })
+  slowClock()
+  background.share(
+    () => ++steps > 0,
+    () => elsewhereMs,
+  )
+  for (let slice = 0; slice < 20; slice++) {
+    for (let look = 0; look < 100; look++) performance.now() // what else takes time
+    turn()
+  }
+  vi.restoreAllMocks()
+  return steps
+}
+
+test('what is done of the shared job elsewhere counts towards its share of the time, but it always goes on', () => {
+  const [alone, helped, overtaken] = [sharedSteps(0), sharedSteps(0.15), sharedSteps(10)]
+  expect(helped).toBeLessThan(alone * 0.8)
+  expect(overtaken).toBeLessThan(helped)
+  expect(overtaken).toBeGreaterThanOrEqual(20)
+})
+
 /** How many keys past their time one slice takes away. */
 function expiredAtOnce(effort: number): number {
   const server = newServer()
