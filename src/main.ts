@@ -4,6 +4,7 @@ import { readFileSync, readSync, writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { check, checkArguments } from './persistence/check/check.ts'
 import { load } from './server/config/load.ts'
+import { showProcTitle } from './server/config/proc-title.ts'
 import { collectWhenIdle } from './server/idle-collection.ts'
 import { LOG_LEVELS, openLog } from './server/log.ts'
 import { removePidFile, writePidFile } from './server/pid-file.ts'
@@ -92,6 +93,7 @@ if (loaded.action === 'exit') {
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
   writePidFile(config, log)
+  showProcTitle(config, loaded.file)
   log.info('Server initialized')
   if (!(await server.restore())) process.exit(1)
   const { port, unixSocket } = server.listener

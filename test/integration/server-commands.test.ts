@@ -1,4 +1,5 @@
 /* TIME, LASTSAVE, ROLE, REPLICAOF, WAIT, LOLWUT, SHUTDOWN. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { sleep, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, describeClient, eventually, OK, useServer } from './support.ts'
@@ -146,3 +147,19 @@ describe('SHUTDOWN', () => {
     }
   })
 })
+
+test.runIf(process.platform === 'linux')(
+  'the system shows the process under the title of proc-title-template',
+  async () => {
+    const server = await startCinnabar({ args: ['--proc-title-template', 'CINNABAR {port} {listen-addr}'] })
+    const shown = () => readFileSync(`/proc/${server.pid}/cmdline`, 'latin1').split('\0')[0]
+    try {
+      expect(shown()).toBe(`CINNABAR ${server.port} 127.0.0.1:${server.port}`)
+      const client = await connect(server)
+      expect(await ask(client, 'CONFIG', 'SET', 'proc-title-template', 'other {server-mode}')).toBe(OK)
+      expect(shown()).toBe('other')
+    } finally {
+      await server.stop()
+    }
+  },
+)

@@ -2,7 +2,10 @@
  *
  * `{name}` stands for a variable, `{{` for a brace. A template is valid when it names known variables only and leaves
  * something to show even where the title itself is empty. */
+import { basename } from 'node:path'
+import type { Config } from './config.ts'
 import type { Surroundings } from './directive.ts'
+import type { DirectiveName } from './directives.ts'
 
 /** The title, or undefined for an ill-formed template. `title` is the program's own name. */
 function expandProcTitle(
@@ -58,6 +61,18 @@ function listenAddress(shown: (name: string) => string): string {
   const port = shown('port') === '0' ? shown('tls-port') : shown('port')
   if (port === '0') return `unixsocket:${shown('unixsocket')}`
   return `${shown('bind').split(' ')[0] || '*'}:${port}`
+}
+
+/** Has the system show the title, now and whenever the template is changed: as much of it as there was of the command
+ *  line. What a wrapper gave as the program's name is kept, but for node's own. */
+export function showProcTitle(config: Config, configFile: string | undefined): void {
+  if (!config.bool('set-proc-title')) return
+  const title = basename(process.argv0) === 'node' ? 'cinnabar' : process.argv0
+  const show = () => {
+    const template = config.text('proc-title-template') ?? ''
+    process.title = expandProcTitle(template, title, (name) => config.shown(name as DirectiveName), configFile) ?? title
+  }
+  config.onChange('proc-title-template', show)
 }
 
 export function checkProcTitle(template: string | null, around: Surroundings): string | undefined {
