@@ -25,8 +25,8 @@ import { COMPACTED } from './value-compaction.ts'
 
 /** Of the free memory in the other chunks, how much may be filled: classes and pages do not fit seamlessly. */
 const FILL_MAX = 0.85
-/** Emptying a chunk with less that is free is not worth its while. */
-const FREE_MIN = 0.08
+/** Emptying a chunk that takes no more than this beyond what lies in it is not worth its while. */
+const GAIN_MIN = 0.08 * CHUNK_BYTES
 /** Of a new chunk, how much is filled; and how many bytes that must gain. */
 const NEW_FILL_MAX = 0.9
 const NEW_GAIN_MIN = 2 * 1024 * 1024
@@ -130,14 +130,18 @@ export class Compactor implements EntryMover {
   /** The emptiest chunks are to be emptied, as many as fit into the others. */
   private choose(): void {
     const { memory } = this.keyspace
-    const chunks = this.free.map((free, chunk) => ({ chunk, free })).filter(({ chunk }) => memory.canEmpty(chunk))
+    const chunks = this.free
+      .map((free, chunk) => ({ chunk, free }))
+      .filter(
+        ({ chunk, free }) => memory.residentIn(chunk) - (CHUNK_BYTES - free) >= GAIN_MIN && memory.canEmpty(chunk),
+      )
     chunks.sort((first, second) => second.free - first.free)
     let room = this.free.reduce((sum, free) => sum + free, 0)
     let moved = 0
     for (const { chunk, free } of chunks) {
       room -= free
       moved += CHUNK_BYTES - free
-      if (free < CHUNK_BYTES * FREE_MIN || moved > room * FILL_MAX) break
+      if (moved > room * FILL_MAX) break
       this.empty(chunk)
     }
     if (this.chosen === 0) this.chooseForNew(chunks.map(({ chunk }) => chunk))
@@ -156,7 +160,7 @@ export class Compactor implements EntryMover {
       gained += memory.residentIn(chunk) - used / NEW_FILL_MAX
       chosen.push(chunk)
     }
-    if (gained >= Math.max(NEW_GAIN_MIN, moved * FREE_MIN)) for (const chunk of chosen) this.empty(chunk)
+    if (gained >= NEW_GAIN_MIN) for (const chunk of chosen) this.empty(chunk)
   }
 
   private empty(chunk: number): void {
