@@ -74,6 +74,8 @@ const EMPTY_BYTES = new Uint8Array(0)
 
 /** Position of a block's first byte in its chunk's `bytes`. */
 export const posOf = (ref: Ref): number => (ref & CHUNK_MASK) << GRANULE_SHIFT
+/** Index of a block's first word in the words of its chunk. */
+export const wordPosOf = (ref: Ref): number => (ref & CHUNK_MASK) << WORDS_SHIFT
 const granulesFor = (size: number): number => (size + GRANULE - 1) >>> GRANULE_SHIFT
 
 /** Bytes that a block asked for with `size` really takes. */

@@ -81,6 +81,7 @@ export class Listpacks {
   bytes: Uint8Array
   pos = 0
   len = 0
+  private frontPos = 0
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
   constructor(memory: Memory) {
@@ -428,18 +429,18 @@ export class Listpacks {
     if (value !== undefined) return this.pushIntegerFront(ref, highWord(value), lowWord(value))
     const size = stringSize(len)
     const block = this.makeFrontRoom(ref, size + backlenSize(size))
-    writeString(bytes, pos, len, size, this.memory.bytesOf(block), posOf(block) + this.front(block))
+    writeString(bytes, pos, len, size, this.memory.bytesOf(block), this.frontPos)
     return block
   }
 
   private pushIntegerFront(ref: Ref, high: number, low: number): Ref {
     const size = integerSize(high, low)
     const block = this.makeFrontRoom(ref, size + 1)
-    writeInteger(high, low, size, this.memory.bytesOf(block), posOf(block) + this.front(block))
+    writeInteger(high, low, size, this.memory.bytesOf(block), this.frontPos)
     return block
   }
 
-  /** Takes `room` bytes off the end of the gap, for one more element. */
+  /** Takes `room` bytes off the end of the gap, for one more element, which is to be at `frontPos`. */
   private makeFrontRoom(ref: Ref, room: number): Ref {
     DEV: assert(room <= GAP_MAX, 'an element that comes in front of others fits into a gap')
     const gap = this.gap(ref)
@@ -449,8 +450,11 @@ export class Listpacks {
       block = this.widenGap(ref, gap, room)
       left = this.gap(block) - room
     }
-    writeGap(this.memory.bytesOf(block), posOf(block) + HEADER_SIZE, left)
+    const bytes = this.memory.bytesOf(block)
+    const start = posOf(block) + HEADER_SIZE
+    writeGap(bytes, start, left)
     this.addToCount(block, 1)
+    this.frontPos = start + left
     return block
   }
 
@@ -608,7 +612,10 @@ export class Listpacks {
     const bytes = this.memory.bytesOf(ref)
     const pos = posOf(ref) + COUNT
     const written = bytes[pos]! | (bytes[pos + 1]! << 8)
-    if (written !== COUNT_UNKNOWN) this.setCount(ref, written + added)
+    if (written === COUNT_UNKNOWN) return
+    const count = written + added // one that is COUNT_UNKNOWN says that it is
+    bytes[pos] = count
+    bytes[pos + 1] = count >> 8
   }
 
   private grow(ref: Ref, size: number, keep: number): Ref {

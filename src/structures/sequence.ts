@@ -25,7 +25,7 @@
  * payload costs; a node added behind the tail 160, removed there 230, at the head 170, added anywhere 650; the node of
  * an element 170; another count in any node 330; next 6. 40.6 bytes a node. A list has fewer than 2^31 elements. */
 import { assert } from '../lib/assert.ts'
-import { blockSizeFor, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { blockSizeFor, type Memory, NONE, type Ref, wordPosOf } from '../memory/memory.ts'
 import { CHILD, CountedTree, PARENT, RECORDS, recordsIn, TREE_WORDS, WEIGHT } from './counted-tree.ts'
 
 // Words of the root, behind the tree's.
@@ -124,13 +124,15 @@ export class Sequence {
   setNode(root: Ref, node: Ref, payload: Ref, count: number, size: number): void {
     const memory = this.memory
     DEV: assert(count > 0, 'a node without elements is removed')
-    memory.setWord(node, PAYLOAD, payload)
-    memory.setWord(node, NODE_SIZE, size)
-    const change = count - memory.word(node, NODE_COUNT)
+    const words = memory.wordsOf(node)
+    const start = wordPosOf(node)
+    words[start + PAYLOAD] = payload
+    words[start + NODE_SIZE] = size
+    const change = count - words[start + NODE_COUNT]!
     if (change === 0) return
-    memory.setWord(node, NODE_COUNT, count)
+    words[start + NODE_COUNT] = count
     memory.setWord(root, COUNT, memory.word(root, COUNT) + change)
-    if (memory.word(node, PARENT) === NONE) return
+    if (words[start + PARENT] === NONE) return
     this.tree.climb(root, node)
     this.tree.reweigh(root, change)
   }
