@@ -418,10 +418,12 @@ test('a snapshot that is given up leaves the keyspace ready for the next one', (
       if (random.below(40) === 0) writer.upheaval()
     }
     first.snapshot.abandon()
+    const { length } = first.file.all
     while (first.snapshot.step()) {
       writer.change()
       if (random.below(20) === 0) writer.upheaval()
     }
+    expect(first.file.all.length, 'nothing more is shown').toBe(length)
     const { now } = keyspace
     for (const db of keyspace.databases) while (db.expireNext());
     const before = stateOf(keyspace)
@@ -445,6 +447,7 @@ test('a snapshot that is given up behind the image of a table that was flushed f
   run(server, session, 'SELECT', '0')
   run(server, session, 'FLUSHDB')
   while (snapshot.shownCount < 150) snapshot.step()
+  while (keyspace.reclaim());
   snapshot.abandon()
   while (snapshot.step());
   expectAllFreed(keyspace, empty)
