@@ -92,6 +92,7 @@ if (loaded.action === 'exit') {
   // Whoever waits for this line may connect.
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
+  for (const { name, reason } of config.ineffective()) log.info(`The directive ${name} has no effect here: ${reason}`)
   writePidFile(config, log)
   showProcTitle(config, loaded.file)
   log.info('Server initialized')

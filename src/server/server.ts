@@ -100,6 +100,7 @@ import type { Log } from './log.ts'
 import { Migration } from './migration/migration.ts'
 import { Monitors } from './monitors.ts'
 import { type Handle, isLoopback, peerName } from './native-handles.ts'
+import { OomScore } from './oom-score.ts'
 import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
 import { Persistence } from './persistence.ts'
@@ -363,6 +364,7 @@ export class Server {
       notifications.configure(lettersOf(config.value('notify-keyspace-events')))
     })
     const rebind = () => (this.bindTcp() ? undefined : 'Unable to listen on this port. Check server logs.')
+    new OomScore(config, this.log).follow()
     config.onApply('port', rebind)
     config.onApply('bind', () => (this.bindTcp() ? undefined : 'Failed to bind to specified addresses.'))
   }

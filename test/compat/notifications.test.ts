@@ -176,6 +176,53 @@ describe.skipIf(!redisAvailable())('notifications are those of redis-server', ()
     await Promise.all(waiting.map((client) => client.close()))
   })
 
+  /** A client that is told of events and of changes of keys that it has read: what comes first differs by command. */
+  test.each([
+    ['set k 1', 'get k', 'set k 2'],
+    ['set k 1', 'get k', 'del k'],
+    ['rpush k a b', 'llen k', 'lpop k'],
+    ['rpush k a b', 'llen k', 'rpop k 2'],
+    ['rpush k a b', 'llen k', 'ltrim k 1 1'],
+    ['rpush k a b', 'llen k', 'lrem k 0 a'],
+    ['rpush k a b', 'llen k', 'lmove k l left left'],
+    ['sadd k a b', 'scard k', 'spop k'],
+    ['sadd k a b', 'scard k', 'srem k a b'],
+    ['sadd k a b', 'scard k', 'smove k l a'],
+    ['zadd k 1 a 2 b', 'zcard k', 'zpopmin k'],
+    ['zadd k 1 a 2 b', 'zcard k', 'zrem k a b'],
+    ['zadd k 1 a 2 b', 'zcard k', 'zremrangebyrank k 0 -1'],
+    ['hset k a 1', 'hlen k', 'hdel k a'],
+    ['set k 1', 'get k', 'rename k l'],
+    ['set k 1', 'get k', 'move k 3'],
+    ['set k 1', 'get k', 'pexpire k 100000'],
+    ['set k 1', 'get k', 'pexpireat k 1'],
+  ])('and invalidations, in their order: %s, %s, %s', async (setup, read, change) => {
+    await begin()
+    await both('CONFIG SET notify-keyspace-events AKE')
+    const told = await Promise.all(
+      [ours, theirs].map(async (witness) => {
+        const tracker = await witness.server.connect()
+        await witness.events(setup)
+        for (const line of ['HELLO 3', 'CLIENT TRACKING ON', 'PSUBSCRIBE __keyevent@*__:*', read]) {
+          tracker.send(`${line}\r\n`)
+          await tracker.reply()
+        }
+        await witness.events(change)
+        tracker.send(encode('PING'))
+        const pushes: string[] = []
+        for (let push = ''; push !== '+PONG'; ) {
+          push = (await tracker.reply()).toString('latin1').trim().replaceAll(/\s+/g, ' ')
+          pushes.push(push)
+        }
+        await tracker.close()
+        return pushes
+      }),
+    )
+    await both('CONFIG SET notify-keyspace-events AKEmn')
+    expect(told[0]).toEqual(told[1])
+    expect(told[0]!.some((push) => push.includes('invalidate'))).toBe(true)
+  })
+
   test('of the classes asked for', async () => {
     for (const classes of [
       '',

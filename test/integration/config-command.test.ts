@@ -43,6 +43,22 @@ describe('CONFIG', () => {
     )
   })
 
+  test.runIf(process.platform === 'linux')('SET changes how readily Linux ends the process', async () => {
+    const client = await connect(server())
+    const pid = /process_id:(\d+)/.exec(await ask(client, 'INFO', 'server'))![1]!
+    const score = () => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'latin1'))
+    const set = (...args: string[]) => ask(client, 'CONFIG', 'SET', ...args)
+    const initial = score()
+    expect(await set('oom-score-adj', 'yes', 'oom-score-adj-values', '200 0 0')).toBe(OK)
+    expect(score()).toBe(Math.min(initial + 200, 1000))
+    expect(await set('oom-score-adj-values', '2000 0 0')).toBe(OK)
+    expect(score()).toBe(1000)
+    expect(await set('oom-score-adj', 'absolute', 'oom-score-adj-values', '900 0 0')).toBe(OK)
+    expect(score()).toBe(900)
+    expect(await set('oom-score-adj', 'no')).toBe(OK)
+    expect(score(), 'what it was before').toBe(initial)
+  })
+
   test('carries any bytes', async () => {
     const client = await connect(server())
     const password = Buffer.from([0x61, 0xff, 0x80, 0x20, 0x62])
