@@ -8,8 +8,8 @@
 import type { Int64 } from '../lib/int64.ts'
 import { INT64_LEN_MAX, writeInt64 } from '../lib/int64.ts'
 import { hashBytes } from '../lib/siphash.ts'
-import { type Memory, NONE, type Ref } from '../memory/memory.ts'
-import { keyLenOf, keyPosOf } from '../structures/entry-head.ts'
+import { CHUNK_MASK, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from '../structures/entry-head.ts'
 import { Intsets } from '../structures/intset.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
@@ -99,11 +99,16 @@ export class SetWalk {
     while (this.index === this.memberCount) if (!this.listMembers()) return false
     const member = this.members[this.index++]! as Ref
     const { memory } = this
+    const words = memory.wordsOf(member)
+    const head = (member & CHUNK_MASK) << 2
+    const meta = words[head]!
+    const keyWord = head + (meta & KEY_WORD_MASK)
+    const len = meta >>> KEY_LEN_SHIFT
     this.member = member
     this.isInteger = false
     this.bytes = memory.bytesOf(member)
-    this.pos = keyPosOf(memory, member)
-    this.len = keyLenOf(memory, member)
+    this.pos = keyWord << 2
+    this.len = len === KEY_LEN_LONG ? words[keyWord - 1]! : len
     return true
   }
 

@@ -271,12 +271,20 @@ export class Reply {
 
   bulk(source: Uint8Array, sourcePos: number, len: number): void {
     this.ensure(len + HEADER_MAX + 2)
-    this.header(BULK, len)
-    const pos = this.pos
-    copyBytes(source, sourcePos, this.bytes, pos, len)
-    this.bytes[pos + len] = CR
-    this.bytes[pos + len + 1] = LF
-    this.pos = pos + len + 2
+    const { bytes } = this
+    let pos = this.pos
+    bytes[pos++] = BULK
+    if (len < 100) {
+      if (len >= 10) bytes[pos++] = DIGIT_0 + ((len / 10) | 0)
+      bytes[pos++] = DIGIT_0 + (len % 10)
+    } else pos = writeInt64(len, bytes, pos)
+    bytes[pos++] = CR
+    bytes[pos++] = LF
+    copyBytes(source, sourcePos, bytes, pos, len)
+    pos += len
+    bytes[pos] = CR
+    bytes[pos + 1] = LF
+    this.pos = pos + 2
   }
 
   /** Writes up to `count` bulk strings that lie one behind the other as the short strings of a listpack do: a byte
