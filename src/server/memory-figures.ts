@@ -7,7 +7,7 @@
  *                     `- overhead                     `- dataset                     `- overhead
  *
  * Of these Redis's allocator figures are made: fragmentation is active to used, allocator overhead reserved to
- * active. */
+ * active. What was reserved and never written to takes nothing, and is left out. */
 import type { Server } from './server.ts'
 
 export interface DatabaseFigures {
@@ -86,6 +86,6 @@ const excess = (whole: number, part: number): Excess => ({ ratio: whole / part, 
 export const fragmentation = (figures: MemoryFigures): Excess => excess(figures.active, figures.allocated)
 /** Free pages that the arena keeps. */
 export const allocatorOverhead = (figures: MemoryFigures): Excess => excess(figures.reserved, figures.active)
-/** Everything in the process that is not the arena; below 1 while parts of the arena have not been touched yet. */
+/** Everything in the process that is not the arena. */
 export const processOverhead = (figures: MemoryFigures): Excess => excess(figures.resident, figures.reserved)
 export const totalOverhead = (figures: MemoryFigures): Excess => excess(figures.resident, figures.used)

@@ -33,7 +33,7 @@ export const TLS = accepted('TLS is not built yet')
 export const TLS_LINK = refused('TLS is not built yet')
 
 // What the design leaves nothing, or less, to do for.
-export const COMPACTION = partial('more than 24 MB are compacted in any case')
+export const COMPACTION = partial('more than 3 MB are compacted in any case')
 export const COMPACTION_STEPS = accepted('large values are always compacted in small steps')
 export const MODULES = refused('modules are native code for Redis itself and cannot be loaded')
 export const NO_CRASH_LOG = accepted('a crash is reported by Node itself')
