@@ -21,7 +21,7 @@ import { LogBuffer } from './log-buffer.ts'
 
 export type WriterFileSystem = Pick<
   typeof nodeFs,
-  'writeSync' | 'fdatasyncSync' | 'fdatasync' | 'ftruncateSync' | 'closeSync'
+  'writeSync' | 'fdatasyncSync' | 'fdatasync' | 'ftruncateSync' | 'close' | 'closeSync'
 >
 
 export type SyncPolicy = 'always' | 'everysec' | 'no'
@@ -352,7 +352,8 @@ export class AofWriter {
   private endJob(job: SyncJob, error: NodeJS.ErrnoException | null): void {
     if (error === null) this.noteSynced(job.position)
     else if (error.code !== 'EBADF' && error.code !== 'EINVAL') this.failSync(job, error)
-    if (job.close) this.fs.closeSync(job.fd)
+    // If a rewrite has deleted the file meanwhile, its content goes with this, which takes long.
+    if (job.close) this.fs.close(job.fd, () => {})
     this.jobs.shift()
     const next = this.jobs[0]
     if (next !== undefined) this.startJob(next)
