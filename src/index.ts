@@ -8,6 +8,7 @@
  * Several may run side by side, each with a configuration and data of its own. They share the program's thread: while
  * it computes, they do not answer. This file's types name no other file's, so that index.d.ts stands alone. */
 import { resolve } from 'node:path'
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { Config } from './server/config/config.ts'
 import { loadText } from './server/config/load.ts'
 import { quoted, toByteString, toText } from './server/config/text.ts'
@@ -81,13 +82,14 @@ export async function createServer(options: ServerOptions = {}): Promise<Running
 
 /** Ends the server as SHUTDOWN does, if nobody has, and waits until its connections are gone. */
 async function close(server: Server, persistent: boolean, end: Promise<void>): Promise<void> {
-  const sockets = [...server.connections.values()].map(({ socket }) => socket)
   const isOver = server.listener.isClosed
   if (!isOver && !server.shutdown.now({ save: persistent ? undefined : false })) {
     throw new Error('The data could not be saved; the log says why.')
   }
   await end
-  await Promise.all(sockets.map((socket) => socket.closed || new Promise((gone) => socket.once('close', gone))))
+  // Handles that were closed are gone at the end of a turn of the loop: this one's, or the next one's.
+  await endOfTurn()
+  await endOfTurn()
 }
 
 function configure(options: ServerOptions, renames: [string, string][], users: (readonly string[])[]): Config {

@@ -4,9 +4,8 @@
  *      |            `-> Input, when a request is cut or the client must wait
  *      `------------------^       the rest of a long argument
  *
- * The accepted handle is wrapped in a socket of our own whose `onread` option makes libuv read into the shared buffer:
- * no Buffer and no event per read, 1 µs less per request than 'data' events. */
-import { Socket } from 'node:net'
+ * What is accepted is a bare handle, and libuv reads into the shared buffer: no Buffer and no event per read, 1 µs
+ * less per request than 'data' events (native-handles.ts). */
 import type { Batch } from '../commands/batch.ts'
 import type { Call } from '../commands/call.ts'
 import { ServerGate } from '../commands/dispatcher.ts'
@@ -17,7 +16,16 @@ import type { Reply } from '../protocol/reply.ts'
 import { BUFFER_SIZE, dropBuffer, ReplyBuffer } from '../protocol/reply-buffer.ts'
 import { CONNECTION_SIZE, sessionSize } from './client-memory.ts'
 import { Input, REQUEST_SIZE_MAX } from './input.ts'
-import { type Handle, isLoopback, peerName, takeReads, Written, write } from './native-handles.ts'
+import {
+  type Handle,
+  isLoopback,
+  type Link,
+  openLink,
+  peerName,
+  type Reader,
+  Written,
+  write,
+} from './native-handles.ts'
 import { Output, SharedRange } from './output.ts'
 import type { Server } from './server.ts'
 
@@ -49,14 +57,14 @@ const GATHERED_MAX = 8 * 1024
 
 const CLOSING = SessionFlag.CLOSE_AFTER_REPLY | SessionFlag.CLOSE_NOW
 
-export class Connection {
+export class Connection implements Reader {
   readonly session: Session
-  readonly socket: Socket
   createdAt: number
   lastInteraction: number
   bytesRead = 0
   private readonly server: Server
   private readonly handle: Handle
+  private readonly link: Link
   private input: Input | null = null
   /** Where the next read lands, in the input's bytes; null: in the shared buffer. While it is set, nobody but
    *  `received` may touch the input: the handle knows the address only. */
@@ -90,14 +98,7 @@ export class Connection {
     this.handle = handle
     this.createdAt = server.keyspace.now
     this.lastInteraction = this.createdAt
-    const received = (len: number) => this.received(len)
-    const onread = { buffer: server.wire.bytes, callback: received }
-    this.socket = new Socket({ handle, onread } as ConstructorParameters<typeof Socket>[0])
-    takeReads(handle, received)
-    this.socket.on('close', () => this.forget())
-    this.socket.on('end', () => this.ended())
-    // A reset or a timeout ends in 'close' too; there is nobody to tell.
-    this.socket.on('error', () => {})
+    this.link = openLink(handle, server.wire.bytes, this)
   }
 
   /** Bytes waiting for the peer to read them. */
@@ -198,7 +199,7 @@ export class Connection {
   }
 
   /** So many bytes have been read; answers the buffer for the next ones if it is another one. */
-  private received(len: number): Uint8Array | undefined {
+  received(len: number): Uint8Array | undefined {
     if (this.closed || (this.session.flags & CLOSING) !== 0) return undefined
     const { wire, stats } = this.server
     const { direct } = this
@@ -373,7 +374,7 @@ export class Connection {
   private yieldTurn(): void {
     this.yielded = true
     this.fullReads = 0
-    this.socket.pause()
+    this.link.pause()
     setImmediate(this.afterYield)
   }
 
@@ -381,7 +382,7 @@ export class Connection {
     this.yielded = false
     if (this.closed) return
     if (!this.session.blocked) this.serveInput()
-    if (!this.yielded && !this.closed) this.socket.resume()
+    if (!this.yielded && !this.closed) this.link.resume()
   }
 
   /** Decodes requests into the batch until it is full or something comes that must be looked at alone; returns the
@@ -652,19 +653,24 @@ export class Connection {
     if (!this.server.appendOnly.beforeSending()) return this.close()
     this.sendOutput()
     const isSent = this.pendingOutput === 0
-    this.socket.destroySoon()
+    this.link.closeWhenSent()
     if (isSent) this.forget()
   }
 
   /** Closes at once; what has not been sent is lost. */
   close(): void {
-    this.socket.destroy()
+    this.link.close()
     this.forget()
   }
 
   /** The peer sends no more: it gets what is queued, and no more than the kernel takes at once. */
-  private ended(): void {
+  ended(): void {
     if (this.server.appendOnly.beforeSending()) this.sendOutput()
+    this.close()
+  }
+
+  /** Nothing can be sent or received any more. */
+  lost(): void {
     this.close()
   }
 

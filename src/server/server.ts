@@ -99,7 +99,7 @@ import { Loading } from './loading.ts'
 import type { Log } from './log.ts'
 import { Migration } from './migration/migration.ts'
 import { Monitors } from './monitors.ts'
-import { type Handle, isLoopback, peerName } from './native-handles.ts'
+import { type Handle, isLoopback, keepAlive, peerName } from './native-handles.ts'
 import { OomScore } from './oom-score.ts'
 import { Outbox } from './outbox.ts'
 import { Pause } from './pause.ts'
@@ -436,7 +436,7 @@ export class Server {
     if (unix) session.flags |= SessionFlag.UNIX_SOCKET
     this.access.begin(session)
     const connection = new Connection(this, session, handle)
-    if (!unix && this.keepAliveSeconds > 0) connection.socket.setKeepAlive(true, this.keepAliveSeconds * 1000)
+    if (!unix && this.keepAliveSeconds > 0) keepAlive(handle, this.keepAliveSeconds)
     this.connections.set(session.id, connection)
     connection.measure()
     this.stats.connectionsReceived++

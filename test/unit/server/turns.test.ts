@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest'
+import type { Link } from '../../../src/server/native-handles.ts'
 import { RawClient } from '../../helpers/raw-client.ts'
 import { newServer } from './support.ts'
 
@@ -13,7 +14,8 @@ test.each([
   const client = await RawClient.connect(server.listener.port)
   await client.command('PING')
   const connection = [...server.connections.values()][0]!
-  const pause = vi.spyOn(connection.socket, 'pause')
+  const { link } = connection as unknown as { link: Link }
+  const pause = vi.spyOn(link, 'pause')
   vi.spyOn(server.dispatcher, 'elapsedMs', 'get').mockReturnValue(readMs)
   const { bytes } = server.wire
   const { received } = connection as unknown as { received(len: number): boolean }
