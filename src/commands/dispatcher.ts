@@ -43,6 +43,8 @@ export const ServerGate = {
   INVALIDATIONS_HELD: 1 << 9,
   /** More keys are tracked than may be: some are given up before the next command. */
   TRACKING_FULL: 1 << 10,
+  /** Fewer replicas are there than must have a write. */
+  FEW_REPLICAS: 1 << 11,
 } as const
 
 /** Gates that are looked at when a command has run. */

@@ -320,6 +320,7 @@ export const MISCONF = errorReply(
     'during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). ' +
     'Please check the Redis logs for details about the RDB error.',
 )
+export const NO_REPLICAS = errorReply('NOREPLICAS Not enough good replicas to write.')
 /** The log says more. */
 export const REWRITE_IN_PROGRESS = errorReply('ERR Background append only file rewriting already in progress')
 export const REWRITE_FAILED = errorReply(

@@ -14,6 +14,7 @@ import {
   BUSY_FUNCTION,
   BUSY_SCRIPT,
   type ErrorReply,
+  NO_REPLICAS,
   NOT_BUSY,
   OUT_OF_MEMORY,
   OUT_OF_MEMORY_SCRIPT,
@@ -138,6 +139,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     const { refusal } = this.server.persistence.background
     if (writes && refusal !== null) call.reply.error(refusal)
     else if (writes && readOnly) call.reply.error(READ_ONLY_SCRIPT)
+    else if (writes && this.server.replicas.refusesWrites) call.reply.error(NO_REPLICAS)
     else if (writes && (flags & ScriptFlag.ALLOW_OOM) === 0 && this.server.eviction.exhausted) {
       call.reply.error((call.session.gates & Gate.MULTI) === 0 ? OUT_OF_MEMORY : OUT_OF_MEMORY_SCRIPT)
     } else return true
@@ -202,6 +204,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     if ((flags & Flag.WRITE) !== 0 && !running.wrote) {
       const { refusal } = this.server.persistence.background
       if (refusal !== null) return textOf(refusal)
+      if (this.server.replicas.refusesWrites) return textOf(NO_REPLICAS)
     }
     if (mayGrow && this.server.eviction.exhausted) return textOf(OUT_OF_MEMORY)
     if ((flags & Flag.WRITE) !== 0) running.wrote = true

@@ -92,6 +92,7 @@ import { guardAgainstHttp } from './cross-protocol.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { followEncodingLimits } from './encoding-limits.ts'
 import { Eviction } from './eviction.ts'
+import { FewReplicas } from './few-replicas.ts'
 import { REQUEST_SIZE_MAX } from './input.ts'
 import { Limits } from './limits.ts'
 import { Listener } from './listener.ts'
@@ -170,6 +171,7 @@ export class Server {
   readonly snapshots: Snapshots
   readonly persistence: Persistence
   readonly appendOnly: AppendOnly
+  readonly replicas: FewReplicas
   readonly scripting: Scripting
   readonly shutdown: Shutdown
   readonly access: Access
@@ -250,6 +252,7 @@ export class Server {
     this.directoryLock = new DirectoryLock(this)
     this.persistence = new Persistence(this)
     this.appendOnly = new AppendOnly(this, options.fileSystem)
+    this.replicas = new FewReplicas(this)
     this.scripting = new Scripting(this)
     this.persistence.functions = this.scripting
     this.shutdown = new Shutdown(this)

@@ -103,8 +103,8 @@ export const REPLICATION_DIRECTIVES = [
   integer('replica-announce-port', PORT, 0, REPLICATION, { alias: 'slave-announce-port' }),
   bool('replica-ignore-maxmemory', true, REPLICATION, { alias: 'slave-ignore-maxmemory' }),
   bool('replica-ignore-disk-write-errors', false, REPLICATION),
-  integer('min-replicas-to-write', COUNT, 0, REPLICATION, { alias: 'min-slaves-to-write' }),
-  integer('min-replicas-max-lag', COUNT, 10, REPLICATION, { alias: 'min-slaves-max-lag' }),
+  integer('min-replicas-to-write', COUNT, 0, ACTED, { alias: 'min-slaves-to-write' }),
+  integer('min-replicas-max-lag', COUNT, 10, ACTED, { alias: 'min-slaves-max-lag' }),
 ] as const
 
 export const CLUSTER_DIRECTIVES = [
