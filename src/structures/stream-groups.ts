@@ -342,11 +342,7 @@ export class StreamGroups {
    *  id. Allocates. */
   addPending(group: Ref, id: StreamId, consumer: Ref, ms: Int64, deliveries: Int64): boolean {
     const { record, memory } = this
-    let tree = this.refAt(group, PENDING)
-    if (tree === NONE) {
-      tree = this.pending.create()
-      memory.setWord(group, PENDING, tree)
-    }
+    const tree = this.pendingTree(group)
     record[TIME] = lowWord(ms)
     record[TIME + 1] = highWord(ms)
     record[DELIVERIES] = lowWord(deliveries)
@@ -361,10 +357,22 @@ export class StreamGroups {
   /** Adds a copy of the pending entry that the place of `source.pending` is on; false, having changed nothing, if there
    *  is one of this id. The group is a copy of that group (`copyGroup`). Allocates. */
   addCopy(group: Ref, id: StreamId, source: StreamGroups): boolean {
-    const { pending } = source
-    const number = pending.own(OWNER)
-    const owner = number === NOBODY ? NONE : this.refAt(this.refAt(group, NUMBERS), number)
-    return this.addPending(group, id, owner, source.deliveredAt, source.deliveries)
+    const { record } = this
+    for (let word = 0; word < PENDING_WORDS; word++) record[word] = source.pending.own(word)
+    if (!this.pending.insert(this.pendingTree(group), id, record)) return false
+    // Of one that is there already, and has changed since, it may be a number that the copy does not know.
+    const number = record[OWNER]!
+    if (number !== NOBODY) this.addOwned(this.refAt(this.refAt(group, NUMBERS), number), id)
+    return true
+  }
+
+  /** The tree of what is pending, which is made if there is none. Allocates. */
+  private pendingTree(group: Ref): Ref {
+    let tree = this.refAt(group, PENDING)
+    if (tree !== NONE) return tree
+    tree = this.pending.create()
+    this.memory.setWord(group, PENDING, tree)
+    return tree
   }
 
   /** Enters an id into a consumer's tree; false if it is there. Allocates. */

@@ -366,7 +366,7 @@ test.each(CASES)(
     const empty = keyspace.memory.usedBytes
     const done = (...args: string[]) => run(server, session, ...args)
     const group = () => `g${random.below(3)}`
-    const consumer = () => `c${random.below(5)}`
+    const consumer = () => `c${random.below(random.below(2) === 0 ? 5 : 50)}`
     const ids = () => Array.from({ length: 1 + random.below(9) }, () => `${1 + random.below(400)}-0`)
     const read = () => ['XREADGROUP', 'GROUP', group(), consumer(), 'COUNT', `${random.below(60)}`, 'STREAMS', 's', '>']
     const changes: (() => string[])[] = [
