@@ -88,6 +88,8 @@ if (loaded.action === 'exit') {
     log.warn(aclError)
     process.exit(1)
   }
+  // The terminal it was started from has gone: no reason to end, and without saving at that.
+  process.on('SIGHUP', () => {})
   if (!server.start()) process.exit(1)
   // Whoever waits for this line may connect.
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
@@ -101,6 +103,4 @@ if (loaded.action === 'exit') {
   if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
   if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
   collectWhenIdle(server)
-  // The terminal it was started from has gone: no reason to end, and without saving at that.
-  process.on('SIGHUP', () => {})
 }
