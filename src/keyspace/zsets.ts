@@ -364,13 +364,17 @@ export class Zsets {
       if (last) cursor.prev()
       else cursor.next()
     }
-    ahead.readEntries(most)
-    for (let slot = 0; slot < most; slot++) {
-      ahead.roots[slot] = root
-      ahead.hashes[slot] = table.hashOf(ahead.entries[slot]! as Ref)
-    }
-    ahead.touchBuckets(most)
+    this.readMembersAhead(root, most)
     this.aheadNext = 0
+  }
+
+  /** Reads what finding the members will want which have been filled in. */
+  private readMembersAhead(root: Ref, count: number): void {
+    const { ahead, table } = this
+    ahead.readEntries(count)
+    ahead.roots.fill(root, 0, count)
+    for (let slot = 0; slot < count; slot++) ahead.hashes[slot] = table.hashOf(ahead.entries[slot]! as Ref)
+    ahead.touchBuckets(count)
   }
 
   // Ranges.
@@ -417,20 +421,27 @@ export class Zsets {
       this.entries.setValue(entry, this.listpacks.deleteRange(this.root(entry), rank * 2, count * 2))
       return
     }
-    const { memory, table, index } = this
-    const members = this.tableOf(entry)
+    const { index } = this
     for (let left = count; left > 0; ) {
       const removed = index.removeRange(this.indexOf(entry), rank, left)
-      for (let slot = 0; slot < removed; slot++) {
-        const member = index.found[slot]! as Ref
-        const pos = keyPosOf(memory, member)
-        const len = keyLenOf(memory, member)
-        const bytes = memory.bytesOf(member)
-        table.find(members, bytes, pos, len, hashBytes(bytes, pos, len))
-        table.removeFound(members)
-        memory.free(member)
+      for (let first = 0; first < removed; first += AHEAD_MAX) {
+        this.removeMembers(this.tableOf(entry), index.found, first, Math.min(removed, first + AHEAD_MAX))
       }
       left -= removed
+    }
+  }
+
+  /** Removes members, at most AHEAD_MAX, that the index has no more: what that will want is read ahead. */
+  private removeMembers(root: Ref, found: Int32Array, first: number, after: number): void {
+    const { memory, table, ahead } = this
+    const count = after - first
+    for (let slot = 0; slot < count; slot++) ahead.entries[slot] = found[first + slot]!
+    this.readMembersAhead(root, count)
+    for (let slot = 0; slot < count; slot++) {
+      const member = ahead.entries[slot]! as Ref
+      table.seek(root, member, ahead.hashes[slot]!)
+      table.removeFound(root)
+      memory.free(member)
     }
   }
 
