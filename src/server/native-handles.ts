@@ -50,7 +50,7 @@ export interface Reader {
 export interface Link {
   pause(): void
   resume(): void
-  /** Closes when all that was written has been sent. */
+  /** Closes when all that was written has been sent. May be called again. */
   closeWhenSent(): void
   /** Closes at once. May be called again. */
   close(): void
@@ -127,6 +127,7 @@ function onread(this: Handle): Uint8Array | undefined {
 /** A connection that is a handle and nothing else. */
 export class HandleLink implements Link {
   private readonly handle: Handle
+  private isClosing = false
   private isClosed = false
 
   constructor(handle: Handle, buffer: Uint8Array, reader: Reader) {
@@ -147,7 +148,8 @@ export class HandleLink implements Link {
 
   closeWhenSent(): void {
     const { handle } = this
-    if (this.isClosed) return
+    if (this.isClosing || this.isClosed) return
+    this.isClosing = true
     if (handle.writeQueueSize === 0) return this.finish()
     const request = new ShutdownWrap()
     request.oncomplete = () => this.finish()

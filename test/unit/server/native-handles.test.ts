@@ -160,6 +160,7 @@ describe.each(cases)('$name', ({ net, bare, Kind }) => {
     peer.pause()
     expect(write(handle, bytes, 'context', done)).toBe(Written.LATER)
     link.closeWhenSent()
+    link.closeWhenSent()
     expect(told.losses).toBe(0)
     expect((await sent(peer)) === bytes.toString('latin1')).toBe(true)
     await vi.waitUntil(() => told.losses === 1)
