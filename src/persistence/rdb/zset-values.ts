@@ -101,6 +101,7 @@ class ZsetLoader {
       this.keyspace.freeEntry(entry)
       throw error
     }
+    zsets.compact(entry)
     return entry
   }
 
@@ -111,6 +112,8 @@ class ZsetLoader {
     reader.takeInto(member, 0)
     const score = type === RDB_ZSET ? textScore(reader) : binaryScore(reader)
     if (score === undefined || Number.isNaN(score)) reader.refuse('Zset with NAN score detected')
+    // In a listpack it is the integer 0, which it must not become if a long member is still to come.
+    if (Object.is(score, -0)) this.zsets.expect(entry, this.zsets.listpackCountMax + 1)
     const outcome = this.zsets.update(entry, score, ZaddFlag.NX, member, 0, len)
     if (outcome !== ZaddOutcome.ADDED) reader.refuse('Duplicate zset fields detected')
   }

@@ -47,6 +47,18 @@ describe('a sorted set', () => {
     expect(loaded(5, value)).toEqual({ encoding: 'listpack', members })
   })
 
+  test('keeps a zero its sign, unless all of it fits into a listpack', () => {
+    const long = 'x'.repeat(65)
+    const zero = `${short('a')}${binary(-0)}`
+    const members = [
+      ['a', -0],
+      [long, 0],
+    ]
+    const value = `\x02${zero}\x40\x41${long}${binary(0)}`
+    expect(loaded(5, value)).toEqual({ encoding: 'skiplist', members })
+    expect(loaded(5, `\x01${zero}`)).toEqual({ encoding: 'listpack', members: [['a', 0]] })
+  })
+
   test('that is a listpack is read as it is', () => {
     const members = [
       ['a', 1],
