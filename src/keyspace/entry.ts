@@ -55,7 +55,8 @@ const OWN_BIT = EntryFlag.OWN << FLAGS_SHIFT
 const INDEXED_BIT = EntryFlag.INDEXED << FLAGS_SHIFT
 const MARK_BIT = 8 << FLAGS_SHIFT
 const FLAGS_MASK = 7
-const TYPE_MASK = 15
+const TYPE_MASK = 7
+const ENCODING_MASK = 15
 /** What tells a hash whose fields may expire. */
 const EXPIRING_FIELDS_MASK = (TYPE_MASK << TYPE_SHIFT) | (HashEncoding.LISTPACK_EX << ENCODING_SHIFT)
 const EXPIRING_FIELDS = (Type.HASH << TYPE_SHIFT) | (HashEncoding.LISTPACK_EX << ENCODING_SHIFT)
@@ -114,10 +115,10 @@ export class Entries {
     return ((this.memory.word(entry, 0) >>> TYPE_SHIFT) & TYPE_MASK) as Type
   }
   encoding(entry: Ref): number {
-    return (this.memory.word(entry, 0) >>> ENCODING_SHIFT) & TYPE_MASK
+    return (this.memory.word(entry, 0) >>> ENCODING_SHIFT) & ENCODING_MASK
   }
   setEncoding(entry: Ref, encoding: number): void {
-    const head = this.memory.word(entry, 0) & ~(TYPE_MASK << ENCODING_SHIFT)
+    const head = this.memory.word(entry, 0) & ~(ENCODING_MASK << ENCODING_SHIFT)
     this.memory.setWord(entry, 0, head | (encoding << ENCODING_SHIFT))
   }
   flags(entry: Ref): number {
@@ -187,7 +188,7 @@ export class Entries {
 
   private expiryWord(entry: Ref): number {
     const head = this.memory.word(entry, 0)
-    const encoding = (head >>> ENCODING_SHIFT) & TYPE_MASK
+    const encoding = (head >>> ENCODING_SHIFT) & ENCODING_MASK
     const type = (head >>> TYPE_SHIFT) & TYPE_MASK
     return hasValueHigh(type, encoding, (head >>> FLAGS_SHIFT) & FLAGS_MASK) ? VALUE_HIGH + 1 : VALUE_HIGH
   }

@@ -14,6 +14,8 @@
  *
  * Shapes that RESP3 has and RESP2 has not are written as Redis does for each: a map as a flat array, a double as a bulk
  * string, null as $-1 or *-1, a verbatim string as a bulk string. */
+
+import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
 import { DOUBLE_LEN_MAX, writeDouble } from '../lib/double.ts'
 import { INT64_LEN_MAX, type Int64, writeInt64 } from '../lib/int64.ts'
@@ -147,6 +149,7 @@ export class Reply {
 
   /** Hands over what was written, if it is one piece. */
   takeBuffer(): ReplyBuffer {
+    DEV: assert(!this.isSpilled, 'what is taken is all that was written')
     const taken = this.close()
     this.use(takeBuffer())
     return taken

@@ -10,11 +10,14 @@ export class Commands {
   private readonly list: Make[]
   private readonly rare: Make[]
   private readonly streamList: Make[]
+  /** Of six commands, so many are of streams. */
+  private readonly streamShare: number
   private big = false
   private now = 0
 
   constructor(random: Random) {
     this.random = random
+    this.streamShare = random.below(4) === 0 ? 5 : 1
     this.list = [...this.strings(), ...this.lists(), ...this.sets(), ...this.hashes(), ...this.fieldExpiries()]
     this.list.push(...this.zsets(), ...this.generic(), ...this.generic())
     this.streamList = this.streamCommands()
@@ -36,7 +39,7 @@ export class Commands {
     if (what === 0 && random.below(20) === 0) return ['FLUSHALL']
     if (what < 6) return this.pick(this.rare)()
     if (what < 36) return ['SELECT', this.dbIndex()]
-    if (random.below(6) === 0) return this.pick(this.streamList)()
+    if (random.below(6) < this.streamShare) return this.pick(this.streamList)()
     return this.pick(this.list)()
   }
 
@@ -253,7 +256,7 @@ export class Commands {
     const key = () => `x${this.below(4)}`
     const id = () => `${this.now - this.random.below(400)}-${this.below(3)}`
     const group = () => `g${this.below(2)}`
-    const consumer = () => `c${this.below(3)}`
+    const consumer = () => `c${this.below(9)}`
     const pairs = () => this.some(() => [this.field(), this.value()], 3)
     const trim = () => [
       this.pick([

@@ -70,8 +70,11 @@ function noting(warnings: string[]): Log {
   return log
 }
 
+/** A server that writes no file: FLUSHALL would, where there are save points. */
 function serverOf(log: Log): Server {
-  return new Server({ config: new Config({ directory: ownDirectory() }), log, exit: () => {} })
+  const config = new Config({ directory: ownDirectory() })
+  config.set(['save', ''], { local: true, loading: false })
+  return new Server({ config, log, exit: () => {} })
 }
 
 /** Collections of a few elements are large; what is small depends on the seed. */

@@ -33,8 +33,8 @@ export function run(server: Server, session: Session, ...args: readonly string[]
   }
   server.dispatcher.begin()
   server.dispatcher.dispatch(call)
-  const written = reply.takeBuffer()
-  const text = written.view().toString('latin1')
-  giveBuffer(written)
+  const pieces = reply.isSpilled ? reply.takeChunks() : [reply.takeBuffer()]
+  const text = pieces.map((piece) => piece.view().toString('latin1')).join('')
+  for (const piece of pieces) giveBuffer(piece)
   return text
 }
