@@ -5,18 +5,21 @@ import { Event } from '../keyspace/events.ts'
 import { NONE } from '../memory/memory.ts'
 import type { Call } from './call.ts'
 import { type CommandGroup, Flag, group, key, many } from './definition.ts'
+import { endKeysAhead, keyAhead } from './keys-ahead.ts'
 
 /** DEL and UNLINK. A string is freed in one step; what has many parts is the reclaimer's in either case. */
 function del(call: Call): void {
   const { db, bytes, pos, len } = call
   let count = 0
   for (let index = 1; index < call.argc; index++) {
+    keyAhead(call, index, 1)
     const entry = db.lookup(bytes, pos[index]!, len[index]!)
     if (entry === NONE) continue
     db.remove(entry)
     call.changed(index, Event.DEL)
     count++
   }
+  endKeysAhead(call)
   call.reply.integer(count)
 }
 
@@ -24,8 +27,10 @@ function exists(call: Call): void {
   const { db, bytes, pos, len } = call
   let count = 0
   for (let index = 1; index < call.argc; index++) {
+    keyAhead(call, index, 1)
     if (db.lookupAbout(bytes, pos[index]!, len[index]!) !== NONE) count++
   }
+  endKeysAhead(call)
   call.reply.integer(count)
 }
 
@@ -34,11 +39,13 @@ function touch(call: Call): void {
   const { db, bytes, pos, len } = call
   let count = 0
   for (let index = 1; index < call.argc; index++) {
+    keyAhead(call, index, 1)
     const entry = db.lookupAbout(bytes, pos[index]!, len[index]!)
     if (entry === NONE) continue
     db.touch(entry)
     count++
   }
+  endKeysAhead(call)
   call.reply.integer(count)
 }
 

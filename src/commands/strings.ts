@@ -24,6 +24,7 @@ import {
 } from './definition.ts'
 import { Expiry, expiryOption } from './expiry-options.ts'
 import { setKeys } from './introspection/key-extractors.ts'
+import { endKeysAhead, keyAhead } from './keys-ahead.ts'
 
 /** The options of the command at hand. */
 const expiry = new Expiry()
@@ -191,10 +192,12 @@ function mget(call: Call): void {
   const entries = call.keyspace.entries
   reply.array(call.argc - 1)
   for (let index = 1; index < call.argc; index++) {
+    keyAhead(call, index, 1)
     const entry = db.lookupRead(bytes, pos[index]!, len[index]!)
     if (entry === NONE || entries.type(entry) !== Type.STRING) reply.nullBulk()
     else replyString(call, entry)
   }
+  endKeysAhead(call)
 }
 
 function mset(call: Call): void {
@@ -205,9 +208,11 @@ function mset(call: Call): void {
 
 function storePairs(call: Call): void {
   for (let index = 1; index < call.argc; index += 2) {
+    keyAhead(call, index, 2)
     const found = call.db.lookupWrite(call.bytes, call.posOf(index), call.lenOf(index))
     store(call, index, found, index + 1, undefined)
   }
+  endKeysAhead(call)
 }
 
 function msetnx(call: Call): void {

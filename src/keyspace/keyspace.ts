@@ -7,6 +7,7 @@
 import { Memory, type Ref } from '../memory/memory.ts'
 import { Listpacks } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
+import { KEYS_AHEAD_MAX, TableAhead } from '../structures/table-ahead.ts'
 import { AccessClock } from './access.ts'
 import { Database } from './database.ts'
 import { Entries } from './entry.ts'
@@ -80,6 +81,8 @@ export class KeyspaceStats {
 export class Keyspace {
   readonly memory = new Memory()
   readonly table: Table
+  /** For commands that name several keys (commands/keys-ahead.ts). */
+  readonly ahead = new TableAhead(this.memory, KEYS_AHEAD_MAX)
   readonly entries: Entries
   readonly listpacks: Listpacks
   readonly strings: Strings

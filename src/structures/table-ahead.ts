@@ -29,6 +29,9 @@ import {
   slotOf,
 } from './table-layout.ts'
 
+/** Keys of one command that are read ahead at a time: their lines should stay in the first cache. */
+export const KEYS_AHEAD_MAX = 32
+
 export class TableAhead {
   readonly roots: Int32Array
   readonly hashes: Int32Array

@@ -21,6 +21,7 @@ const FAMILIES = [stringCommands, keyCommands, keyScanCommands, objectCommands, 
 class Engine {
   readonly keyspace = new Keyspace(2)
   private readonly dispatcher: Dispatcher
+  private bytes: Uint8Array = new Uint8Array(4096)
 
   constructor() {
     const table = new CommandTable()
@@ -32,8 +33,9 @@ class Engine {
   run(...words: readonly (string | number)[]): string {
     const call = new Call(this.keyspace, new Session(1), new Reply())
     const texts = words.map(String)
-    call.bytes = new Uint8Array(Buffer.from(texts.join(''), 'latin1'))
+    call.bytes = this.received(texts.join(''))
     call.argc = texts.length
+    call.makeRoom(call.argc)
     let pos = 0
     texts.forEach((text, index) => {
       call.pos[index] = pos
@@ -46,6 +48,13 @@ class Engine {
       .takeChunks()
       .map((chunk) => chunk.view().toString('latin1'))
       .join('')
+  }
+
+  /** The bytes of a request, which lie where those of the one before lay. */
+  private received(text: string): Uint8Array {
+    if (text.length > this.bytes.length) this.bytes = new Uint8Array(2 * text.length)
+    this.bytes.set(Buffer.from(text, 'latin1'))
+    return this.bytes
   }
 
   /** What one SCAN answers. */
@@ -199,4 +208,42 @@ test('FLUSHALL SYNC has given all memory back when it replies, with other databa
   engine.run('FLUSHALL', 'SYNC')
   expect(memory.blockCount).toBe(new Keyspace(2).memory.blockCount)
   engine.keyspace.verify()
+})
+
+describe('commands with many keys', () => {
+  const numbers = Array.from({ length: 100 }, (_, index) => index)
+
+  test('meet each key, in whatever number, there or not, or named twice', () => {
+    for (const count of [1, 2, 31, 32, 33, 64, 65, 100]) {
+      const engine = new Engine()
+      const some = numbers.slice(0, count)
+      const keys = some.map((number) => `key:${number}`)
+      expect(engine.run('MSET', ...keys.flatMap((key, index) => [key, `v${index}`]))).toBe('+OK\r\n')
+      expect(engine.run('DBSIZE')).toBe(`:${count}\r\n`)
+      expect(engine.run('MSET', ...keys.flatMap((key, index) => [key, `w${index}`, key, `x${index}`]))).toBe('+OK\r\n')
+      const values = some.map((number) => `$${`x${number}`.length}\r\nx${number}\r\n$-1\r\n`)
+      const asked = keys.flatMap((key) => [key, `no-${key}`])
+      expect(engine.run('MGET', ...asked)).toBe(`*${2 * count}\r\n${values.join('')}`)
+      expect(engine.run('EXISTS', ...asked, ...keys)).toBe(`:${2 * count}\r\n`)
+      expect(engine.run('TOUCH', ...asked)).toBe(`:${count}\r\n`)
+      expect(engine.run('DEL', ...asked, ...keys)).toBe(`:${count}\r\n`)
+      expect(engine.run('DBSIZE')).toBe(':0\r\n')
+    }
+  })
+
+  test('leave nothing behind that others would take for true of a key at the same place', () => {
+    const engine = new Engine()
+    engine.run('MSET', 'one', 1, 'two', 2)
+    // The last key of each begins at byte 6, where INCRBY's does.
+    for (const words of [
+      ['MGET', 'xx', 'two'],
+      ['TOUCH', 'x', 'two'],
+      ['EXISTS', '', 'two'],
+      ['MSET', 'x', 'y', 'two', '2'],
+      ['DEL', 'xxx', 'two'],
+    ]) {
+      engine.run(...words)
+      expect(engine.run('INCRBY', 'one', 0)).toBe(':1\r\n')
+    }
+  })
 })
