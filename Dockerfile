@@ -35,9 +35,6 @@ RUN set -eu; \
   fi; \
   mkdir -p /data /opt/cinnabar; \
   chown redis:redis /data; \
-  printf '#!/bin/sh\nexport GLIBC_TUNABLES=glibc.malloc.hugetlb=1\nexec node --single-threaded-gc --max-semi-space-size=2 --v8-pool-size=1 /opt/cinnabar/dist/main.js "$@"\n' \
-    > /usr/local/bin/redis-server; \
-  chmod 755 /usr/local/bin/redis-server; \
   for name in cinnabar redis-check-aof redis-check-rdb; do \
     ln -s /opt/cinnabar/dist/main.js /usr/local/bin/$name; \
   done; \
@@ -46,6 +43,7 @@ RUN set -eu; \
 COPY LICENSE package.json /opt/cinnabar/
 COPY --from=build /build/node_modules /opt/cinnabar/node_modules
 COPY --from=build /build/dist /opt/cinnabar/dist
+COPY src/docker/redis-server.sh /usr/local/bin/redis-server
 COPY src/docker/entrypoint.sh /usr/local/bin/docker-entrypoint.sh
 COPY src/docker/healthcheck.sh /usr/local/bin/healthcheck
 
