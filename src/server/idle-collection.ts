@@ -8,7 +8,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Server } from './server.ts'
 
-/** More commands than this between two ticks of the cron are much to do; more than that are not nothing. */
+/** Commands are counted over as much time as this, or from one tick of the cron to the next if that is longer. */
+const PERIOD_MS = 50
+/** More commands than this in a period are much to do; more than that are not nothing. */
 const BUSY_MIN = 1000
 const QUIET_MAX = 10
 /** Quiet for so long, the server is idle. */
@@ -23,13 +25,15 @@ function collector(): () => void {
 }
 
 /** Collects now, to leave behind what starting took, and whenever the server has become idle. */
-export function collectWhenIdle(server: Server): void {
-  const collect = collector()
+export function collectWhenIdle(server: Server, collect = collector()): void {
   let seen = 0
   let wasBusy = false
-  let quietSince = performance.now()
+  let periodStart = performance.now()
+  let quietSince = periodStart
   const check = (): void => {
     const now = performance.now()
+    if (now - periodStart < PERIOD_MS) return
+    periodStart = now
     const { totalCalls } = server.dispatcher.statistics
     const calls = totalCalls - seen // below 0 after CONFIG RESETSTAT
     seen = totalCalls

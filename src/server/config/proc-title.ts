@@ -64,10 +64,10 @@ function listenAddress(shown: (name: string) => string): string {
 }
 
 /** Has the system show the title, now and whenever the template is changed: as much of it as there was of the command
- *  line. What a wrapper gave as the program's name is kept, but for node's own. */
+ *  line. The name that a wrapper gave the program is kept, but for node's own (on some systems `nodejs`, `node-22`). */
 export function showProcTitle(config: Config, configFile: string | undefined): void {
   if (!config.bool('set-proc-title')) return
-  const title = basename(process.argv0) === 'node' ? 'cinnabar' : process.argv0
+  const title = /^node(js|-?\d+)?$/.test(basename(process.argv0)) ? 'cinnabar' : process.argv0
   const show = () => {
     const template = config.text('proc-title-template') ?? ''
     process.title = expandProcTitle(template, title, (name) => config.shown(name as DirectiveName), configFile) ?? title

@@ -1,0 +1,33 @@
+import { expect, test, vi } from 'vitest'
+import { collectWhenIdle } from '../../../src/server/idle-collection.ts'
+import { newServer } from './support.ts'
+
+test.each([1, 10, 500])('the heap is collected once when many commands have been followed by few, at hz %d', (hz) => {
+  const server = newServer()
+  const collect = vi.fn()
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => now)
+  /** Ticks of the cron for so long, while clients ask for so much a second; how often there was a collection. */
+  const pass = (seconds: number, commandsPerSecond: number): number => {
+    collect.mockClear()
+    for (let tick = 0; tick < seconds * hz; tick++) {
+      now += 1000 / hz
+      server.dispatcher.statistics.totalCalls += commandsPerSecond / hz
+      server.cron.tick()
+    }
+    return collect.mock.calls.length
+  }
+  try {
+    collectWhenIdle(server, collect)
+    expect(collect, 'what starting took').toHaveBeenCalledOnce()
+    expect(pass(5, 5), 'nothing has been done').toBe(0)
+    expect(pass(5, 100_000), 'still busy').toBe(0)
+    expect(pass(10, 5)).toBe(1)
+    expect(pass(10, 5), 'nothing since').toBe(0)
+    expect(pass(1, 100_000)).toBe(0)
+    server.dispatcher.statistics.totalCalls = 0 // CONFIG RESETSTAT
+    expect(pass(10, 0)).toBe(1)
+  } finally {
+    vi.restoreAllMocks()
+  }
+})
