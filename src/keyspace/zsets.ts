@@ -439,7 +439,8 @@ export class Zsets {
     this.readMembersAhead(root, count)
     for (let slot = 0; slot < count; slot++) {
       const member = ahead.entries[slot]! as Ref
-      table.seek(root, member, ahead.hashes[slot]!)
+      const isThere = table.seek(root, member, ahead.hashes[slot]!)
+      DEV: assert(isThere, 'a member of the index is one of the table')
       table.removeFound(root)
       memory.free(member)
     }

@@ -41,6 +41,7 @@ import { Server } from '../../src/server/server.ts'
 import { SCAN_END } from '../../src/structures/table.ts'
 import { encode } from '../helpers/raw-client.ts'
 import { Collector, load } from '../unit/persistence/rdb/support.ts'
+import { LOCAL } from '../unit/server/config/support.ts'
 import { run } from '../unit/server/support.ts'
 import { Commands, DATABASES } from './snapshot-commands.ts'
 
@@ -73,7 +74,7 @@ function noting(warnings: string[]): Log {
 /** A server that writes no file: FLUSHALL would, where there are save points. */
 function serverOf(log: Log): Server {
   const config = new Config({ directory: ownDirectory() })
-  config.set(['save', ''], { local: true, loading: false })
+  config.set(['save', ''], LOCAL)
   return new Server({ config, log, exit: () => {} })
 }
 

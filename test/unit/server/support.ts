@@ -7,11 +7,13 @@ import { Reply } from '../../../src/protocol/reply.ts'
 import { giveBuffer } from '../../../src/protocol/reply-buffer.ts'
 import { silentLog } from '../../../src/server/log.ts'
 import { Server } from '../../../src/server/server.ts'
-import { newConfig } from './config/support.ts'
+import { LOCAL, newConfig } from './config/support.ts'
 
-/** A server that is closed when the test is done. */
+/** A server that writes no RDB file by itself, as FLUSHALL would, and is closed when the test is done. */
 export function newServer(): Server {
-  const server = new Server({ config: newConfig(), log: silentLog(), exit: () => {} })
+  const config = newConfig()
+  config.set(['save', ''], LOCAL)
+  const server = new Server({ config, log: silentLog(), exit: () => {} })
   onTestFinished(() => server.close())
   return server
 }
