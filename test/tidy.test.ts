@@ -33,6 +33,18 @@ type Exception = { readonly rule: RuleName; readonly file: string; readonly coun
 
 const EXCEPTIONS: readonly Exception[] = [
   {
+    rule: 'DataView',
+    file: 'src/memory/memory.ts',
+    count: 3,
+    reason: 'one for each chunk of 16 MB, made with it: short strings are copied by words wherever they lie',
+  },
+  {
+    rule: 'DataView',
+    file: 'src/protocol/reply-buffer.ts',
+    count: 1,
+    reason: 'the other side of those copies: one for each buffer, made with it and used again with it',
+  },
+  {
     rule: 'subarray',
     file: 'src/protocol/reply-buffer.ts',
     count: 3,

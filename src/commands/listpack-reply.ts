@@ -8,11 +8,11 @@ import type { Call } from './call.ts'
 export function replyListpack(call: Call, block: Ref, from: number, count: number): number {
   const { reply, keyspace } = call
   const { listpacks } = keyspace.lists
-  const bytes = keyspace.memory.bytesOf(block)
+  const view = keyspace.memory.viewOf(block)
   const start = posOf(block)
   let left = count
   for (let off = from; off !== NO_ELEMENT; ) {
-    left -= reply.bulkRun(bytes, start + off, left)
+    left -= reply.bulkRun(view, start + off, left)
     off = listpacks.elementAt(block, reply.runEnd - start)
     if (left === 0 || off === NO_ELEMENT) break
     off = listpacks.locate(block, off)

@@ -71,6 +71,7 @@ const MOVED_PAGES_MAX = 64
 
 const EMPTY_WORDS = new Int32Array(0)
 const EMPTY_BYTES = new Uint8Array(0)
+const EMPTY_VIEW = new DataView(new ArrayBuffer(0))
 
 /** Position of a block's first byte in its chunk's `bytes`. */
 export const posOf = (ref: Ref): number => (ref & CHUNK_MASK) << GRANULE_SHIFT
@@ -97,6 +98,8 @@ export class Memory {
   /** The chunks, as 32-bit words and as bytes. A hoisted view dies when memory may grow or a chunk be released. */
   readonly words: Int32Array[] = []
   readonly bytes: Uint8Array[] = []
+  /** The chunks once more: for words that lie at any byte. */
+  readonly views: DataView[] = []
   /** [0] bytes in blocks in use, [1] blocks in use, [2] bytes reserved from the operating system, [3] the tripwire. */
   private readonly counters = new Float64Array([0, 0, 0, Number.POSITIVE_INFINITY])
   /** Told when the used bytes pass the tripwire, which is then gone. */
@@ -177,6 +180,10 @@ export class Memory {
   /** The chunk that `ref` lies in, as bytes; `posOf(ref)` is the position there. */
   bytesOf(ref: Ref): Uint8Array {
     return this.bytes[ref >>> CHUNK_SHIFT]!
+  }
+  /** The chunk that `ref` lies in, as a view; `posOf(ref)` is the position there. */
+  viewOf(ref: Ref): DataView {
+    return this.views[ref >>> CHUNK_SHIFT]!
   }
   /** The chunk that `ref` lies in, as words; `wordPosOf(ref)` is the index there. */
   wordsOf(ref: Ref): Int32Array {
@@ -287,6 +294,7 @@ export class Memory {
     }
     this.words.length = 1
     this.bytes.length = 1
+    this.views.length = 1
     this.renewFirst()
   }
 
@@ -295,6 +303,7 @@ export class Memory {
     const buffer = new ArrayBuffer(releasableSize(CHUNK_BYTES + LINE_PAD))
     this.words[0] = new Int32Array(buffer, LINE_PAD, CHUNK_BYTES >>> WORDS_SHIFT)
     this.bytes[0] = new Uint8Array(buffer, LINE_PAD, CHUNK_BYTES)
+    this.views[0] = new DataView(buffer, LINE_PAD, CHUNK_BYTES)
     this.chunkTouched[0] = 0
   }
 
@@ -457,6 +466,7 @@ export class Memory {
     this.chunkTouched[chunk] = 0
     this.words[chunk] = EMPTY_WORDS
     this.bytes[chunk] = EMPTY_BYTES
+    this.views[chunk] = EMPTY_VIEW
     this.chunkFreePages[chunk] = 0
     this.chunkRun[chunk] = 0
     this.emptyingCount -= this.emptying[chunk]!
@@ -584,6 +594,7 @@ export class Memory {
     this.chunkTouched[chunk] = isUsed ? size / (PAGE_GRANULES * GRANULE) : 0
     this.words[chunk] = new Int32Array(buffer, LINE_PAD, size >>> WORDS_SHIFT)
     this.bytes[chunk] = new Uint8Array(buffer, LINE_PAD, size)
+    this.views[chunk] = new DataView(buffer, LINE_PAD, size)
     this.counters[2]! += size
     return this.describeChunk(chunk)
   }

@@ -25,6 +25,8 @@ const TRIM_PARTS = 32
 export class ReplyBuffer {
   readonly bytes: Uint8Array
   readonly buffer: Buffer
+  /** The bytes, for words that lie at any of them. */
+  readonly words: DataView
   /** Bytes written, once the buffer has been handed over. */
   len = 0
   /** Which pool it belongs to. */
@@ -42,6 +44,7 @@ export class ReplyBuffer {
     const memory = new ArrayBuffer(size)
     this.bytes = new Uint8Array(memory)
     this.buffer = Buffer.from(memory)
+    this.words = new DataView(memory)
     this.pool = pool
   }
 

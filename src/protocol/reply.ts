@@ -48,6 +48,12 @@ const GAP = HEADER_MAX
 const MOVED_MAX = 64 * 1024
 /** A bulk string of up to 63 bytes. */
 const SHORT_BULK_MAX = 1 + 2 + 2 + 63 + 2
+/** What is read, at most, of where one lies in a listpack: its bytes in whole words, and one before them. */
+const SHORT_SOURCE_MAX = 1 + 64
+/** "$0\r\n", "00\r\n" and "\r\n" as words, their lowest byte first. */
+const ONE_DIGIT_HEADER = 0x0a0d3024
+const TWO_DIGITS = 0x0a0d3030
+const LINE_END = 0x0a0d
 /** Room of the next buffer when one is full grows fourfold up to this. */
 const SPILL_MAX = 256 * 1024
 /** A larger buffer goes back to the pool when what was written has been forgotten. */
@@ -291,31 +297,37 @@ export class Reply {
   }
 
   /** Writes up to `count` bulk strings that lie one behind the other as the short strings of a listpack do: a byte
-   *  0x80 | len, `len` bytes, one byte more. Stops at what is none of them, at `runEnd`; returns how many it wrote. */
-  bulkRun(source: Uint8Array, sourcePos: number, count: number): number {
+   *  0x80 | len, `len` bytes, one byte more. Stops at what is none of them, or so near to the source's end that its
+   *  last word would lie beyond, at `runEnd`; returns how many it wrote. Words at a time take a third to a half of what
+   *  bytes do: what a word brings too many is written over by what follows. */
+  bulkRun(source: DataView, sourcePos: number, count: number): number {
+    const last = source.byteLength - SHORT_SOURCE_MAX
     let from = sourcePos
-    let bytes = this.bytes
+    let target = this.current.words
     let pos = this.pos
     let written = 0
-    for (; written < count; written++) {
-      const head = source[from]!
+    for (; written < count && from <= last; written++) {
+      const head = source.getUint8(from)
       if ((head & 0xc0) !== 0x80) break
-      if (pos + SHORT_BULK_MAX > bytes.length) {
+      if (pos + SHORT_BULK_MAX > target.byteLength) {
         this.pos = pos
         this.spill(SHORT_BULK_MAX)
-        bytes = this.bytes
+        target = this.current.words
         pos = this.pos
       }
       const len = head & 63
-      bytes[pos++] = BULK
-      if (len >= 10) bytes[pos++] = DIGIT_0 + ((len / 10) | 0)
-      bytes[pos++] = DIGIT_0 + (len % 10)
-      bytes[pos++] = CR
-      bytes[pos++] = LF
-      copyBytes(source, from + 1, bytes, pos, len)
+      if (len < 10) {
+        target.setInt32(pos, ONE_DIGIT_HEADER + (len << 8), true)
+        pos += 4
+      } else {
+        target.setUint8(pos, BULK)
+        target.setInt32(pos + 1, TWO_DIGITS + ((len / 10) | 0) + ((len % 10) << 8), true)
+        pos += 5
+      }
+      for (let at = 0; at < len; at += 4) target.setInt32(pos + at, source.getInt32(from + 1 + at, true), true)
       pos += len
-      bytes[pos++] = CR
-      bytes[pos++] = LF
+      target.setInt16(pos, LINE_END, true)
+      pos += 2
       from += len + 2
     }
     this.pos = pos
