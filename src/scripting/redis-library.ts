@@ -22,7 +22,7 @@ const STATE_C_CALLS = 52
 const PROBE_DEPTH = 2000
 
 /** What a text begins with that means 0, and is not merely taken for it. */
-const ZERO = /^\s*[-+]?(0|\.0)/
+const ZERO = /^\s*[-+]?(0(?!x\s*$)|\.0)/i
 /** What Lua calls the types of values, by number. */
 const TYPE_NAMES = [
   'nil',

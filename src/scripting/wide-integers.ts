@@ -197,9 +197,19 @@ export class WideIntegers {
     this.lua.api.lua_replace(state, index)
   }
 
+  /** C's function takes a text of `0x` and nothing behind it for 0; glibc's does not. */
+  private runPlainToNumber(state: number): number {
+    const { lua } = this
+    const isText = lua.countOf(state) === 1 && lua.typeAt(lua.baseOf(state)) === LuaType.STRING
+    const count = this.plainToNumber(state)
+    if (!isText || lua.typeAt(lua.topOf(state)) !== LuaType.NUMBER || lua.numberAt(lua.topOf(state)) !== 0) return count
+    if (this.library.numberAt(state, 1) === undefined) lua.api.lua_pushnil(state)
+    return count
+  }
+
   private runToNumber(state: number): number {
     const { lua, library } = this
-    if (lua.countOf(state) < 2) return this.plainToNumber(state)
+    if (lua.countOf(state) < 2) return this.runPlainToNumber(state)
     const base = Math.trunc(library.numberAt(state, 2) ?? 0)
     const text = base >= 2 && base <= BASE_MAX && base !== 10 ? library.stringArgument(state, 1) : undefined
     if (text === undefined || SHORT.test(text)) return this.plainToNumber(state)

@@ -260,7 +260,7 @@ export const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
     'return rawequal(1,1)',
     'local t = setmetatable({},{__index=function(t,k) return k end}) return {t.x,t[5]}',
   ],
-  'whole numbers of more than 32 bits': [
+  'whole numbers of more than 32 bits, and texts of numbers': [
     'return string.format("%d %i %u %x %X %o", 2^40, -2^40, 2^53, 2^40 - 1, -1, -8)',
     'return string.format("[%5d|%-20d|%020d|%+d|% d|%.25d|%-+25.20d]", 2^40, 2^40, -2^40, 2^40, 2^40, 2^40, 2^40)',
     'return string.format("%#x %#X %#o %.0x %x", 2^40, 2^40, 2^40, 0, 0)',
@@ -278,6 +278,11 @@ export const SCRIPTS: Readonly<Record<string, readonly string[]>> = {
       '"1fffffffffffffffff", "-1", "ffffffffffffffff"}) do t[i] = tostring(tonumber(x, 16)) end return t',
     'return {tostring(tonumber("zzzzzzzzz", 36)), tostring(tonumber("1111111111111111111111111111111111111111", 2))}',
     'return {tonumber("17", "8"), tonumber(17, 8), tonumber("2^40", 10) == nil, tonumber("1099511627776")}',
+    'local t = {} for i, x in ipairs({"0x", " -0X ", "0x0", "0", "-0.0", ".0", "0x1", "x", ""}) do ' +
+      't[i] = tostring(tonumber(x)) end return t',
+    'return {tonumber(0), tostring(tonumber(nil)), tonumber("0xff")}',
+    'return struct.pack("i2", "0x")',
+    'return tonumber()',
     'return tonumber("ff", 37)',
     'return tonumber(nil, 16)',
     'return tonumber({}, 16)',
