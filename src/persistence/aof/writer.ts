@@ -352,8 +352,8 @@ export class AofWriter {
   private endJob(job: SyncJob, error: NodeJS.ErrnoException | null): void {
     if (error === null) this.noteSynced(job.position)
     else if (error.code !== 'EBADF' && error.code !== 'EINVAL') this.failSync(job, error)
-    // If a rewrite has deleted the file meanwhile, its content goes with this, which takes long. (What closing could tell,
-    // the synchronization has told.)
+    // If a rewrite has deleted the file meanwhile, its content goes with this, which takes long. (What closing could
+    // tell, the synchronization has told.)
     if (job.close) this.fs.close(job.fd, () => {})
     this.jobs.shift()
     const next = this.jobs[0]
