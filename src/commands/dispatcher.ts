@@ -81,6 +81,9 @@ export interface DispatchObserver {
   slow(call: Call | null, command: Command, durationUs: number): void
 }
 
+/** What keeps the loop from everybody else for so many milliseconds is told to who looks for stalls. */
+export const LONG_MS = 2
+
 const MARK = 0
 const START = 1
 const SERIES = 2
@@ -119,6 +122,8 @@ export class Dispatcher {
   /** The longest run so far, in milliseconds and in commands. */
   runMaxMs = 0
   runMaxCommands = 0
+  /** Told of runs that took `LONG_MS` and more. */
+  onLongRun: ((ms: number) => void) | null = null
   /** The most memory that blocks took up after a run. */
   memoryPeakBytes = 0
   /** A command is being looked at, and does not run yet: what happens now (an eviction) is not its doing. */
@@ -186,6 +191,7 @@ export class Dispatcher {
     if (timed) this.times[MARK] = performance.now()
     const duration = this.elapsedMs
     if (duration > this.runMaxMs) this.runMaxMs = duration
+    if (duration >= LONG_MS) this.onLongRun?.(duration)
     const commands = this.statistics.totalCalls - this.runFirst
     if (commands > this.runMaxCommands) this.runMaxCommands = commands
     const used = this.keyspace.memory.usedBytes

@@ -6,6 +6,8 @@
  * most of the time, and all of it while nobody asks for anything. What clients' commands do of its work counts towards
  * the share: while they write to what has not been shown yet they pay for that themselves, and its slices are short. */
 
+import { LONG_MS } from '../commands/dispatcher.ts'
+
 /** Longest slice, in milliseconds, if a job has no other wish. */
 const SLICE_MS = 1
 /** Steps between looks at the clock. */
@@ -49,6 +51,8 @@ export class Background {
   /** Time that all slices took, and the longest of them, in milliseconds; for INFO. */
   spentMs = 0
   longestMs = 0
+  /** Told of slices that took `LONG_MS` and more. */
+  onLongSlice: (ms: number) => void = () => {}
 
   add(job: Job, account: Account = () => {}, sliceMs = () => SLICE_MS): void {
     this.works.push({ job, account, sliceMs, isBusy: false })
@@ -110,6 +114,7 @@ export class Background {
     }
     this.spentMs += now - start
     this.longestMs = Math.max(this.longestMs, now - start)
+    if (now - start >= LONG_MS) this.onLongSlice(now - start)
     return busy
   }
 

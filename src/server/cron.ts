@@ -1,4 +1,5 @@
 /* The cron: what the server does `hz` times a second whether or not anybody asks. */
+import { LONG_MS } from '../commands/dispatcher.ts'
 import type { Connection } from './connection.ts'
 import type { Server } from './server.ts'
 
@@ -29,6 +30,8 @@ export class Cron {
   /** Time that all ticks took, and the longest of them, in milliseconds; for INFO. */
   spentMs = 0
   longestMs = 0
+  /** Told of ticks that took `LONG_MS` and more. */
+  onLongTick: (ms: number) => void = () => {}
   /** DEBUG PAUSE-CRON. */
   paused = false
   /** DEBUG SET-ACTIVE-EXPIRE. */
@@ -95,6 +98,7 @@ export class Cron {
     const took = performance.now() - start
     this.spentMs += took
     this.longestMs = Math.max(this.longestMs, took)
+    if (took >= LONG_MS) this.onLongTick(took)
     background.run()
   }
 

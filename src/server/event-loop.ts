@@ -3,13 +3,21 @@
  *
  * Turns and working time are counted by libuv at no cost of ours. The longest stall is the greatest of what runs
  * without a break: the commands that one read brought (Dispatcher.end), a tick of the cron, a slice of background
- * work, and a pause of the garbage collector, which may fall between those. */
+ * work, and a pause of the garbage collector, which may fall between those.
+ *
+ * That is by the clock, as clients see it. How much of it was the server's own is told beside it: of everything that
+ * takes long, what the thread has waited for a processor since the last tick (or the last long stall) is taken off. */
 import { PerformanceObserver, performance } from 'node:perf_hooks'
+import { LONG_MS } from '../commands/dispatcher.ts'
+import { ProcessorWait } from './processor-wait.ts'
 import type { Server } from './server.ts'
 
 export class EventLoop {
   private readonly server: Server
   private collectionMaxMs = 0
+  private readonly waiting = new ProcessorWait()
+  /** Of what took long the longest without the waiting. */
+  private ownMaxMs = 0
   // What the counters said at the last reset.
   private cyclesBase = 0
   private activeBase = 0
@@ -21,6 +29,11 @@ export class EventLoop {
       for (const entry of list.getEntries()) this.collectionMaxMs = Math.max(this.collectionMaxMs, entry.duration)
     })
     this.observer.observe({ entryTypes: ['gc'] })
+    server.cron.every(() => this.waiting.sample())
+    const note = (ms: number): void => this.noteLong(ms)
+    server.dispatcher.onLongRun = note
+    server.cron.onLongTick = note
+    server.background.onLongSlice = note
   }
 
   /** Turns of the loop. */
@@ -44,19 +57,31 @@ export class EventLoop {
     return Math.ceil(Math.max(dispatcher.runMaxMs, cron.longestMs, background.longestMs, this.collectionMaxMs) * 1000)
   }
 
+  /** The same without the time that the thread waited for a processor, as far as it is more than `LONG_MS`. */
+  get stallOwnMaxUs(): number {
+    const ownMs = Math.max(this.ownMaxMs, this.collectionMaxMs, LONG_MS)
+    return Math.min(this.stallMaxUs, Math.ceil(ownMs * 1000))
+  }
+
+  private noteLong(ms: number): void {
+    this.ownMaxMs = Math.max(this.ownMaxMs, ms - this.waiting.sample())
+  }
+
   reset(): void {
     const { cron, background } = this.server
     this.cyclesBase += this.cycles
     this.activeBase = activeMs()
     this.collectionMaxMs = 0
+    this.ownMaxMs = 0
     cron.spentMs = 0
     cron.longestMs = 0
     background.spentMs = 0
     background.longestMs = 0
   }
 
-  /** Stops watching the garbage collector. */
+  /** Stops watching. */
   close(): void {
+    this.waiting.close()
     this.observer.disconnect()
   }
 }

@@ -57,7 +57,7 @@ export class Eviction {
   private setLimit(bytes: number): void {
     const { server } = this
     this.maxBytes = bytes
-    server.dispatcher.onEnd = bytes === 0 ? null : () => this.arm()
+    server.dispatcher.onEnd = bytes === 0 ? null : () => this.runEnded()
     this.arm()
     const used = server.vitals.usedBytes - server.vitals.uncountedBytes
     if (bytes === 0 || used <= bytes) return
@@ -72,9 +72,18 @@ export class Eviction {
   /** Bytes that blocks may take up. */
   private get blockBytesMax(): number {
     if (this.maxBytes === 0) return Number.POSITIVE_INFINITY
-    const { memory } = this.server.keyspace
-    const { usedBytes, uncountedBytes } = this.server.vitals
-    return this.maxBytes - (usedBytes - uncountedBytes - memory.usedBytes)
+    return this.blockBytesLeft(this.server.vitals.usedBytes)
+  }
+
+  private blockBytesLeft(used: number): number {
+    return this.maxBytes - (used - this.server.vitals.uncountedBytes - this.server.keyspace.memory.usedBytes)
+  }
+
+  /** Sets the tripwire anew, as `arm`; what that has to know is the peak, too. */
+  private runEnded(): void {
+    const { vitals, dispatcher, keyspace } = this.server
+    const used = vitals.notePeak()
+    if ((dispatcher.gates & ServerGate.OUT_OF_MEMORY) === 0) keyspace.memory.tripwire = this.blockBytesLeft(used)
   }
 
   /** The clients have come to take more or less. */

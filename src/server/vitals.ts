@@ -63,12 +63,23 @@ export class Vitals {
     return wire.bytes.length + bufferBytes() + clientMemory.bytes - clientMemory.buffered
   }
 
-  /** The most that `usedBytes` has been: after every run of commands, and whenever sampled. */
+  /** The most that `usedBytes` has been: after every run of commands, and whenever sampled. (What the blocks took at
+   *  most since it was last looked at did not come together with what everything else takes now; but nearly.) */
   get peakBytes(): number {
+    const { dispatcher, keyspace } = this.server
     const used = this.usedBytes
-    const peakOfRuns = this.server.dispatcher.memoryPeakBytes + used - this.server.keyspace.memory.usedBytes
+    const peakOfRuns = dispatcher.memoryPeakBytes + used - keyspace.memory.usedBytes
     this.sampledPeakBytes = Math.max(this.sampledPeakBytes, used, peakOfRuns)
+    dispatcher.memoryPeakBytes = 0
     return this.sampledPeakBytes
+  }
+
+  /** Takes note of what is used now; answers that. */
+  notePeak(): number {
+    const used = this.usedBytes
+    if (used > this.sampledPeakBytes) this.sampledPeakBytes = used
+    this.server.dispatcher.memoryPeakBytes = 0
+    return used
   }
 
   private sample(): void {

@@ -1,6 +1,6 @@
 /* INFO: that each section is there, and that its figures are true. */
 import { describe, expect, test } from 'vitest'
-import type { RawClient } from '../helpers/raw-client.ts'
+import { encode, type RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, eventually, OK, useServer } from './support.ts'
 
@@ -250,6 +250,10 @@ describe('INFO counts', () => {
       expect(stall).toBeGreaterThanOrEqual(100_000)
       expect(stall).toBeLessThan(300_000)
       expect(await numberOf(client, 'debug', 'eventloop_duration_max')).toBe(stall)
+      // Sleeping is not waiting for a processor.
+      const own = await numberOf(client, 'stats', 'cinnabar_loop_stall_own_us')
+      expect(own).toBeGreaterThan(10_000)
+      expect(own).toBeLessThanOrEqual(stall)
       await ask(client, 'CONFIG', 'RESETSTAT')
       expect(await numberOf(client, 'stats', 'cinnabar_loop_stall_max_us')).toBeLessThan(80_000)
     } finally {
@@ -279,6 +283,18 @@ describe('INFO memory', () => {
     await ask(client, 'DEL', 'k')
     expect(await numberOf(client, 'memory', 'used_memory')).toBeLessThan(before + 50_000)
     expect(await numberOf(client, 'memory', 'used_memory_peak')).toBeGreaterThanOrEqual(after)
+  })
+
+  test('has a peak of one moment: values that are gone do not add to what a request takes now', async () => {
+    const client = await connect(server())
+    await ask(client, 'SETRANGE', 'k', '5999999', 'x')
+    const peak = await numberOf(client, 'memory', 'used_memory_peak')
+    await ask(client, 'DEL', 'k')
+    const before = await numberOf(client, 'memory', 'used_memory')
+    const other = await connect(server())
+    other.send(encode('SADD', 'k', ...Array.from({ length: 120_000 }, (_, index) => `member:${index}`)).subarray(0, -9))
+    await eventually(async () => (await numberOf(client, 'memory', 'used_memory')) > before + 1_500_000)
+    expect(await numberOf(client, 'memory', 'used_memory_peak')).toBeLessThan(peak + 500_000)
   })
 
   test('adds up', async () => {

@@ -98,6 +98,7 @@ function loop({ stats, vitals, dispatcher, access, payloads }: Server): Fields {
     acl_access_denied_key: access.log.counts.key,
     acl_access_denied_channel: access.log.counts.channel,
     cinnabar_loop_stall_max_us: vitals.loop.stallMaxUs,
+    cinnabar_loop_stall_own_us: vitals.loop.stallOwnMaxUs,
   }
 }
 
