@@ -129,7 +129,9 @@ export class Memory {
   /** 1: the chunk is being emptied. Nothing is allocated there, and what is freed there is not linked. */
   private readonly emptying = new Uint8Array(CHUNKS_MAX)
   private emptyingCount = 0
-  /** Chunks that a reset left over. */
+  /** Whether empty chunks wait for `discard`, instead of being given back at once: many may end up empty together. */
+  discardsLater = false
+  /** Chunks that are to be given back. */
   private readonly discarded: Uint8Array[] = []
 
   constructor() {
@@ -307,12 +309,18 @@ export class Memory {
     this.chunkTouched[0] = 0
   }
 
-  /** Gives one of a reset's chunks back to the operating system, which takes 2 ms; false when there is none. */
+  /** Gives one chunk that is not wanted any more back to the operating system, which takes 2 ms; false when there is
+   *  none. */
   discard(): boolean {
     const bytes = this.discarded.pop()
     if (bytes === undefined) return false
     release(bytes)
     return true
+  }
+
+  /** Chunks that are to be given back. */
+  get discardedChunks(): number {
+    return this.discarded.length
   }
 
   private addSpan(sizeClass: number): number {
@@ -461,8 +469,9 @@ export class Memory {
   /** Drops the chunk's arrays; its place is taken again by the next chunk added. The first one's is at once. */
   private releaseChunk(chunk: number): void {
     if (chunk === 0) return this.replaceFirst()
-    this.counters[2]! -= this.bytes[chunk]!.length
-    release(this.bytes[chunk]!)
+    const bytes = this.bytes[chunk]!
+    this.counters[2]! -= bytes.length
+    this.giveBack(bytes)
     this.chunkTouched[chunk] = 0
     this.words[chunk] = EMPTY_WORDS
     this.bytes[chunk] = EMPTY_BYTES
@@ -473,8 +482,13 @@ export class Memory {
     this.emptying[chunk] = 0
   }
 
+  private giveBack(bytes: Uint8Array): void {
+    if (this.discardsLater && bytes.length <= CHUNK_BYTES) this.discarded.push(bytes)
+    else release(bytes)
+  }
+
   private replaceFirst(): void {
-    release(this.bytes[0]!)
+    this.giveBack(this.bytes[0]!)
     this.renewFirst()
     this.chunkRun[0] = this.chunkFreePages[0]!
     this.emptyingCount -= this.emptying[0]!
@@ -589,7 +603,7 @@ export class Memory {
     assert(chunk < CHUNKS_MAX, 'the arena is full (64 GB)')
     const left = this.discarded.length
     const buffer = this.bufferOf(size + LINE_PAD)
-    // What a reset left over has been used; a larger chunk will be, whole.
+    // What has been left over was used; a larger chunk will be, whole.
     const isUsed = size > CHUNK_BYTES || this.discarded.length < left
     this.chunkTouched[chunk] = isUsed ? size / (PAGE_GRANULES * GRANULE) : 0
     this.words[chunk] = new Int32Array(buffer, LINE_PAD, size >>> WORDS_SHIFT)
@@ -599,7 +613,7 @@ export class Memory {
     return this.describeChunk(chunk)
   }
 
-  /** A buffer of this size: one that a reset left over, if the next of those fits, or a new one. */
+  /** A buffer of this size: one that is to be given back, if the next of those fits, or a new one. */
   private bufferOf(size: number): ArrayBuffer {
     const left = this.discarded.at(-1)?.buffer
     if (left === undefined || left.byteLength < size || size > CHUNK_BYTES + LINE_PAD) {

@@ -47,7 +47,8 @@ export class Cron {
     server.config.onChange('active-expire-effort', () => {
       this.expiryMs = EXPIRY_MS + (server.config.number('active-expire-effort') - 1) * EXPIRY_STEP_MS
     })
-    server.background.add(() => server.keyspace.reclaim())
+    server.background.add(() => this.reclaimNext())
+    server.keyspace.memory.discardsLater = true
   }
 
   /** Adds what is to be done every tick. */
@@ -110,6 +111,14 @@ export class Cron {
     keyspace.setTime(keyspace.now)
     for (const connection of connections.values()) connection.clockJumped(jumpMs)
     for (const task of this.jumpTasks) task(jumpMs)
+  }
+
+  private reclaimNext(): boolean {
+    const { background, keyspace } = this.server
+    if (keyspace.reclaim()) return true
+    // One of the arena's chunks has been given back; the next one is for the next turn.
+    if (keyspace.memory.discardedChunks > 0) background.wake()
+    return false
   }
 
   private expireNext(): boolean {

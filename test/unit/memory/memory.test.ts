@@ -214,6 +214,35 @@ describe('the arena', () => {
     memory.verify()
   })
 
+  test.each([false, true])('gives empty chunks back at once, or (%s) later, one by one', (later) => {
+    const memory = new Memory()
+    memory.discardsLater = later
+    const refs = Array.from({ length: 100 }, () => memory.alloc(1024 * KB))
+    const reserved = memory.bytes.slice(1).map(({ buffer }) => buffer)
+    for (const ref of refs) memory.free(ref)
+    // One is kept in reserve.
+    expect(memory.reservedBytes).toBe(2 * CHUNK_BYTES)
+    const kept = (): number => reserved.filter((buffer) => buffer.byteLength > 0).length
+    expect(memory.discardedChunks).toBe(later ? reserved.length - 1 : 0)
+    for (let left = later ? reserved.length : 1; left >= 1; left--) {
+      expect(kept()).toBe(left)
+      expect(memory.discard()).toBe(left > 1)
+    }
+    expect(kept()).toBe(1)
+    memory.verify()
+  })
+
+  test('takes a chunk that is to be given back again before it asks for a new one', () => {
+    const memory = new Memory()
+    memory.discardsLater = true
+    const fillUp = (): Ref[] => Array.from({ length: 100 }, () => memory.alloc(1024 * KB))
+    for (const ref of fillUp()) memory.free(ref)
+    expect(memory.discardedChunks).toBeGreaterThan(3)
+    fillUp()
+    expect(memory.discardedChunks).toBe(0)
+    memory.verify()
+  })
+
   test('finds a damaged chain of free blocks', () => {
     const memory = new Memory()
     const ref = memory.alloc(64)
