@@ -27,6 +27,11 @@ test.each([1, 10, 500])('the heap is collected once when many commands have been
     expect(pass(1, 100_000)).toBe(0)
     server.dispatcher.statistics.totalCalls = 0 // CONFIG RESETSTAT
     expect(pass(10, 0)).toBe(1)
+    const size = vi.spyOn(server.connections, 'size', 'get').mockReturnValue(2000)
+    expect(pass(10, 0), 'many have come').toBe(0)
+    size.mockReturnValue(500)
+    expect(pass(10, 0), 'and gone').toBe(1)
+    expect(pass(10, 0), 'nothing since').toBe(0)
   } finally {
     vi.restoreAllMocks()
   }
