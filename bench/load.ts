@@ -154,6 +154,7 @@ export function keyOf(index: number): string {
 }
 
 /** Stores the keys of all numbers below `count`, so that a GET is a hit whatever number redis-benchmark draws. */
-export function fillKeys(address: Address, count: number): Promise<void> {
-  return runLoad(address, { count, command: (i) => ['SET', keyOf(i), 'xxx'] })
+export function fillKeys(address: Address, count: number, valueSize = 3): Promise<void> {
+  const value = 'x'.repeat(valueSize)
+  return runLoad(address, { count, command: (i) => ['SET', keyOf(i), value] })
 }

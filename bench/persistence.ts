@@ -114,7 +114,7 @@ async function measureServer(spec: ServerSpec, keys: number, options: Options): 
   let server = await Server.start(inDirectory, options.portBase)
   try {
     options.progress(`${spec.name}: ${significant(keys)} keys`)
-    await fillKeys(server.address, keys)
+    await fillKeys(server.address, keys, VALUE_SIZE) // what is set meanwhile must not make the data grow
     options.progress(`${spec.name}: saving`)
     const usage = await server.usage()
     const beganMs = performance.now()
