@@ -211,6 +211,22 @@ describe('a hash with fields that expire', () => {
     expect(pair.db.expiringHashes).toBe(0)
   })
 
+  test('leaves no memory behind when its last field goes', () => {
+    const pair = new Pair()
+    const comeAndGo = (times: number): void => {
+      for (let time = 0; time < times; time++) {
+        pair.set('a', '1', false)
+        pair.expireAt('a', 100)
+        pair.pass(1000, true)
+        expect(pair.found()).toBe(NONE)
+      }
+    }
+    comeAndGo(10)
+    const { usedBytes } = pair.keyspace.memory
+    comeAndGo(1000)
+    expect(pair.keyspace.memory.usedBytes).toBeLessThan(usedBytes + 10_000) // 32 bytes each, or more, if it did
+  })
+
   test('finds its due fields again after the index was begun anew', () => {
     const pair = new Pair()
     for (const field of ['a', 'b', 'c']) pair.set(field, '1', false)
