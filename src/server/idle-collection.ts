@@ -49,6 +49,6 @@ export function collectWhenIdle(server: Server, collect = collector()): void {
     connected = server.connections.size
     collect()
   }
-  server.cron.every(() => check())
+  server.cron.every(check)
   collect()
 }

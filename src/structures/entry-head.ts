@@ -34,7 +34,14 @@ export function keyLenOf(memory: Memory, entry: Ref): number {
   return len === KEY_LEN_LONG ? words[head + (meta & KEY_WORD_MASK) - 1]! : len
 }
 
-/** The hash of an entry's key, by the words that the entry is in, where its head is among them, and the head. Keys are
+/** The hash of an entry's key. */
+export function keyHashOf(memory: Memory, entry: Ref): number {
+  const words = memory.words[entry >>> CHUNK_SHIFT]!
+  const head = (entry & CHUNK_MASK) << 2
+  return hashOfKey(words, head, words[head]!)
+}
+
+/** The same, by the words that the entry is in, where its head is among them, and the head. Keys are
  *  read by words: blocks begin, and end, with one. */
 export function hashOfKey(words: Int32Array, head: number, meta: number): number {
   const keyWord = head + (meta & KEY_WORD_MASK)

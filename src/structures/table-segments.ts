@@ -9,7 +9,7 @@
  *
  * Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
-import { hashOfKey } from './entry-head.ts'
+import { keyHashOf } from './entry-head.ts'
 import {
   BITS,
   COUNT,
@@ -194,7 +194,7 @@ export class TableSegments {
     this.touchMoving(count)
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
-      this.place(target, bits, 0, entry, this.hashOf(entry))
+      this.place(target, bits, 0, entry, keyHashOf(this.memory, entry))
     }
   }
 
@@ -212,7 +212,7 @@ export class TableSegments {
     this.touchMoving(count)
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
-      const hash = this.hashOf(entry)
+      const hash = keyHashOf(this.memory, entry)
       if (hash << depth < 0) {
         this.place(upper, SEGMENT_BITS, deeper, entry, hash)
         upperCount++
@@ -312,7 +312,7 @@ export class TableSegments {
     memory.bytesOf(lower).fill(0, posOf(lower), posOf(lower) + (SEGMENT_BUCKETS + 1) * LINE_SIZE)
     for (let index = 0; index < count; index++) {
       const entry = this.moving[index]! as Ref
-      this.place(lower, SEGMENT_BITS, depth - 1, entry, this.hashOf(entry))
+      this.place(lower, SEGMENT_BITS, depth - 1, entry, keyHashOf(this.memory, entry))
     }
     memory.setWord(lower, COUNT, count)
     this.point(root, first, 2 * half, lower, depth - 1)
@@ -362,11 +362,5 @@ export class TableSegments {
       this.overflowChange--
       next = after
     }
-  }
-
-  private hashOf(entry: Ref): number {
-    const words = this.memory.words[entry >>> CHUNK_SHIFT]!
-    const head = (entry & CHUNK_MASK) << 2
-    return hashOfKey(words, head, words[head]!)
   }
 }

@@ -15,7 +15,7 @@ import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { DrawnWords } from '../lib/random.ts'
 import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
-import { hashOfKey, KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
+import { KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK, keyHashOf } from './entry-head.ts'
 import {
   BITS,
   COUNT,
@@ -196,9 +196,7 @@ export class Table {
 
   /** The hash of an entry's key. */
   hashOf(entry: Ref): number {
-    const words = this.memory.words[entry >>> CHUNK_SHIFT]!
-    const head = (entry & CHUNK_MASK) << 2
-    return hashOfKey(words, head, words[head]!)
+    return keyHashOf(this.memory, entry)
   }
 
   /** Puts `entry` in the place of the one that the last `find` met. */
