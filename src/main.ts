@@ -5,10 +5,12 @@ import { setFlagsFromString } from 'node:v8'
 import { check, checkArguments } from './persistence/check/check.ts'
 import { load } from './server/config/load.ts'
 import { showProcTitle } from './server/config/proc-title.ts'
+import { startInBackground, takeBackground, tellListening } from './server/daemon.ts'
 import { collectWhenIdle } from './server/idle-collection.ts'
 import { LOG_LEVELS, openLog } from './server/log.ts'
 import { removePidFile, writePidFile } from './server/pid-file.ts'
 import { Server } from './server/server.ts'
+import { supervisor, tellReady } from './server/supervision.ts'
 import { VERSION } from './version.ts'
 
 // The young generation is small and nearly all of it is garbage: one thread collects it in 0.2 ms, while several wait
@@ -19,8 +21,10 @@ setFlagsFromString('--no-parallel-scavenge')
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=2500')
 setFlagsFromString('--max-inlined-bytecode-size=800')
 
+let stdin: Uint8Array | undefined
 function readStdin(): Uint8Array {
-  return readFileSync(0)
+  stdin = readFileSync(0)
+  return stdin
 }
 
 const print = (text: string): void => void writeSync(1, text)
@@ -35,6 +39,7 @@ function ask(question: string): string {
 const checked = checkArguments(process.argv)
 if (checked !== undefined) process.exit(check(checked, { print, ask }))
 
+const inBackground = takeBackground(process.env)
 const renames: [string, string][] = []
 const users: (readonly string[])[] = []
 const loaded = load({
@@ -59,6 +64,11 @@ if (loaded.action === 'exit') {
   process.exitCode = loaded.code
 } else {
   const { config } = loaded
+  if (config.bool('daemonize') && !inBackground && supervisor(config, process.env) === 'no') {
+    if (await startInBackground(stdin)) process.exit(0)
+    process.stderr.write('The server did not start in the background; its log says why, if it has a logfile.\n')
+    process.exit(1)
+  }
   const log = await openLog(config.choice('loglevel'), config.text('logfile') ?? '')
   config.onChange('loglevel', () => (log.level = LOG_LEVELS[config.choice('loglevel')] ?? 'info'))
   const exit = (code: number): void => {
@@ -91,6 +101,7 @@ if (loaded.action === 'exit') {
   // The terminal it was started from has gone: no reason to end, and without saving at that.
   process.on('SIGHUP', () => {})
   if (!server.start()) process.exit(1)
+  if (inBackground) tellListening()
   // Whoever waits for this line may connect.
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
@@ -102,5 +113,6 @@ if (loaded.action === 'exit') {
   const { port, unixSocket } = server.listener
   if (port !== 0) log.info(`Ready to accept connections tcp port ${port}`)
   if (unixSocket !== '') log.info(`Ready to accept connections unix ${unixSocket}`)
+  tellReady(config, process.env, log)
   collectWhenIdle(server)
 }

@@ -5,9 +5,15 @@ import { errorText } from './config/text.ts'
 import { resolveBytes } from './config/working-directory.ts'
 import type { Log } from './log.ts'
 
+/** Where a server in the background tells its number if it was not told where. */
+const DEFAULT_PATH = '/var/run/redis.pid'
+
+const pathOf = (config: Config): string | null =>
+  config.bytes('pidfile') ?? (config.bool('daemonize') ? DEFAULT_PATH : null)
+
 /** Nobody needs it as badly as the data: that it cannot be written is only logged. */
 export function writePidFile(config: Config, log: Log): void {
-  const path = config.bytes('pidfile')
+  const path = pathOf(config)
   if (path === null) return
   try {
     writeFileSync(resolveBytes(config.directory, path), `${process.pid}\n`)
@@ -17,7 +23,7 @@ export function writePidFile(config: Config, log: Log): void {
 }
 
 export function removePidFile(config: Config, log: Log): void {
-  const path = config.bytes('pidfile')
+  const path = pathOf(config)
   if (path === null) return
   log.info('Removing the pid file.')
   try {

@@ -16,15 +16,14 @@ import {
 import {
   ACTED,
   NO_CRASH_LOG,
-  NO_DAEMON,
   NO_FORK,
   NO_LOCALE,
   NO_LOGO,
   NO_MODULES,
-  NO_SUPERVISION,
   NO_SYSCALL,
   NO_SYSLOG,
   NO_WATCHDOG,
+  ONE_SUPERVISOR,
   ONE_THREAD,
   REPLICATION,
   SELF_PACED,
@@ -91,8 +90,8 @@ export const TLS_DIRECTIVES = [
 ] as const
 
 export const PROCESS = [
-  bool('daemonize', false, NO_DAEMON, { flags: IMMUTABLE }),
-  choice('supervised', ['upstart', 'systemd', 'auto', 'no'], 'no', NO_SUPERVISION, { flags: IMMUTABLE }),
+  bool('daemonize', false, ACTED, { flags: IMMUTABLE }),
+  choice('supervised', ['upstart', 'systemd', 'auto', 'no'], 'no', ONE_SUPERVISOR, { flags: IMMUTABLE }),
   text('pidfile', null, ACTED, { flags: IMMUTABLE }),
   choice('loglevel', ['debug', 'verbose', 'notice', 'warning', 'nothing'], 'notice', ACTED),
   text('logfile', '', ACTED, { flags: IMMUTABLE }),

@@ -6,6 +6,7 @@ import { VERSION } from '../../../version.ts'
 import { REDIS_VERSION } from '../../config/load.ts'
 import { toText } from '../../config/text.ts'
 import type { Server } from '../../server.ts'
+import { supervisor } from '../../supervision.ts'
 import { fields } from './fields.ts'
 
 const BUILD_ID = createHash('sha1').update(`cinnabar ${VERSION}`).digest('hex').slice(0, 16)
@@ -36,7 +37,7 @@ export function serverSection(server: Server): string {
     atomicvar_api: 'none',
     gcc_version: '0.0.0',
     process_id: process.pid,
-    process_supervised: 'no',
+    process_supervised: supervisor(config, process.env),
     run_id: server.runId,
     tcp_port: config.number('port'),
     server_time_usec: dispatcher.nowUs,

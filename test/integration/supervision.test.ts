@@ -1,0 +1,66 @@
+/* How the program lives beside what starts it: in the background, and under systemd. */
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { RawClient } from '../helpers/raw-client.ts'
+import { startCinnabar } from '../helpers/servers.ts'
+import { ask, body, connect, eventually } from './support.ts'
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+test('in the background it can be reached as soon as what started it has ended, and goes on by itself', async () => {
+  const starter = await startCinnabar({ args: ['--daemonize', 'yes', '--pidfile', 'server.pid'], wait: false })
+  onTestFinished(() => void starter.stop())
+  expect(await starter.exited).toEqual({ code: 0, signal: null })
+  const client = await RawClient.connect(starter.port)
+  const file = join(starter.dir, 'server.pid')
+  expect(await ask(client, 'SET', 'item', 'value')).toBe('+OK\r\n')
+  await eventually(() => existsSync(file) && readFileSync(file, 'latin1').endsWith('\n'))
+  const pid = Number(readFileSync(file, 'latin1'))
+  expect(pid).not.toBe(starter.pid)
+  expect(body(await ask(client, 'INFO', 'server'))).toContain(`process_id:${pid}\r\n`)
+  client.send('SHUTDOWN NOSAVE\r\n')
+  await eventually(() => !isAlive(pid))
+  client.close()
+})
+
+test('in the background it does not pretend to have started when it could not', async () => {
+  const server = await startCinnabar()
+  const second = await startCinnabar({ args: ['--daemonize', 'yes'], port: server.port, wait: false })
+  expect((await second.exited).code).toBe(1)
+  expect(second.log()).toContain('did not start in the background')
+  await Promise.all([server.stop(), second.stop()])
+})
+
+test('systemd is told when it is ready, and INFO by whom it is supervised', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cinnabar-notify-'))
+  const [program, told] = [join(directory, 'systemd-notify'), join(directory, 'told')]
+  writeFileSync(program, `#!/bin/sh\necho "$NOTIFY_SOCKET $*" > '${told}'\n`)
+  chmodSync(program, 0o755)
+  const PATH = `${directory}:${process.env['PATH']}`
+  const server = await startCinnabar({
+    args: ['--supervised', 'auto', '--daemonize', 'yes'],
+    env: { PATH, NOTIFY_SOCKET: '/run/some/notify' },
+  })
+  onTestFinished(async () => {
+    await server.stop()
+    rmSync(directory, { recursive: true })
+  })
+  await eventually(() => existsSync(told) && readFileSync(told, 'latin1').endsWith('\n'))
+  expect(readFileSync(told, 'latin1')).toBe('/run/some/notify --ready --status=Ready to accept connections\n')
+  const client = await connect(server)
+  expect(body(await ask(client, 'INFO', 'server'))).toContain('process_supervised:systemd\r\n')
+})
+
+test('that systemd should be told and there is none is logged, and no more', async () => {
+  const server = await startCinnabar({ args: ['--supervised', 'systemd'] })
+  await server.waitForLog(/systemd supervision error: NOTIFY_SOCKET not found!/)
+  await server.stop()
+})
