@@ -5,7 +5,7 @@
  * The loop stands still: the script is called from it. So what clients have sent is read here straight from their
  * sockets, without waiting, and answered: with BUSY, or if it is one of the few commands that are allowed then (SCRIPT
  * KILL, SHUTDOWN …) by running it in a call of its own. A blocked client's bytes are kept for later. New connections
- * wait until the script has ended: a program in JavaScript cannot accept them itself. */
+ * are accepted by a thread, for they cannot be accepted without a loop, and served here. */
 import { readSync } from 'node:fs'
 import { Call } from '../commands/call.ts'
 import { type Command, Flag } from '../commands/definition.ts'
@@ -14,7 +14,9 @@ import { Gate, type Session } from '../commands/session.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 import { BUSY_FUNCTION, BUSY_SCRIPT, LOADING, NO_AUTH } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
+import { AcceptingThread } from './accepting-thread.ts'
 import type { Connection } from './connection.ts'
+import { handleFor } from './native-handles.ts'
 import type { Server } from './server.ts'
 
 const READ_SIZE = 64 * 1024
@@ -27,6 +29,9 @@ export class Busy {
   private readonly bytes = new Uint8Array(READ_SIZE)
   private call: Call | null = null
   private nextPoll = 0
+  private thread: AcceptingThread | null = null
+  private isAccepting = false
+  private cannotAccept = false
 
   constructor(server: Server) {
     this.server = server
@@ -38,12 +43,38 @@ export class Busy {
     if (start < this.nextPoll) return
     const { outbox } = this.server
     outbox.flush() // the turn that the script runs in may have begun with others' requests
+    if (this.isAccepting) this.thread?.take()
+    else this.beginAccepting()
     for (const connection of this.server.connections.values()) {
       if (connection.session !== caller) this.read(connection, isFunction)
     }
     outbox.flush()
     const end = performance.now()
     this.nextPoll = end + Math.max(POLL_MS, (end - start) * POLL_SHARE)
+  }
+
+  /** The script has ended. */
+  end(): void {
+    this.isAccepting = false
+    this.thread?.rest()
+  }
+
+  private beginAccepting(): void {
+    this.isAccepting = true
+    const { server } = this
+    const { sockets } = server.listener
+    if (this.thread?.isAt(sockets) === true) return this.thread.resume()
+    this.thread = null
+    if (sockets.length === 0 || this.cannotAccept) return
+    const accept = (fd: number, unix: boolean): void => {
+      const handle = handleFor(fd, unix)
+      if (handle !== undefined) server.accept(handle, unix)
+    }
+    this.thread = new AcceptingThread(sockets, server.config.number('tcp-backlog'), accept, (error) => {
+      server.log.warn(`No connections are accepted while a script runs: ${error.message}`)
+      this.thread = null
+      this.cannotAccept = true
+    })
   }
 
   private read(connection: Connection, isFunction: boolean): void {

@@ -2,8 +2,9 @@
 import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { dirname } from 'node:path'
+import type { Listening } from './accepting-thread.ts'
 import { nameText } from './config/text.ts'
-import { type Handle, listenTcp, listenUnix } from './native-handles.ts'
+import { type Handle, listeningDescriptor, listenTcp, listenUnix } from './native-handles.ts'
 
 export type Accept = (handle: Handle, unix: boolean) => void
 
@@ -133,6 +134,13 @@ export class Listener {
 
   get isClosed(): boolean {
     return this.tcp.length === 0 && this.unix === undefined
+  }
+
+  /** Where it listens, as far as that has descriptors. */
+  get sockets(): Listening[] {
+    const sockets = this.tcp.map((server) => ({ fd: listeningDescriptor(server), unix: false }))
+    if (this.unix !== undefined) sockets.push({ fd: listeningDescriptor(this.unix), unix: true })
+    return sockets.filter(({ fd }) => fd >= 0)
   }
 
   get unixSocket(): string {

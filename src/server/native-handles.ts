@@ -1,4 +1,4 @@
-/* Native handles: the one file that reaches below node:net's public surface.
+/* Native handles: the one file that reaches below node:net's public surface (accepting-thread.ts does in its thread).
  *
  * Three things need it. A listening handle made and bound here tells at once whether the address could be had, where
  * `listen({ host })` only tells later: CONFIG SET port must answer yes or no. An accepted connection stays a bare
@@ -71,22 +71,24 @@ interface ListeningHandle extends Handle {
 }
 
 interface TcpHandle extends ListeningHandle {
+  open(fd: number): number
   bind(address: string, port: number): number
   bind6(address: string, port: number, flags: number): number
 }
 
 interface TcpWrap {
   TCP: new (type: number) => TcpHandle
-  constants: { SERVER: number; UV_TCP_IPV6ONLY: number }
+  constants: { SERVER: number; SOCKET: number; UV_TCP_IPV6ONLY: number }
 }
 
 interface PipeHandle extends ListeningHandle {
+  open(fd: number): number | undefined
   bind(path: string): number
 }
 
 interface PipeWrap {
   Pipe: new (type: number) => PipeHandle
-  constants: { SERVER: number }
+  constants: { SERVER: number; SOCKET: number }
 }
 
 interface StreamWrap {
@@ -304,6 +306,23 @@ function takeHandle(socket: Socket): Handle {
   const holder = socket as unknown as { _handle: Handle }
   const handle = holder._handle
   holder._handle = null as unknown as Handle
+  return handle
+}
+
+/** The descriptor that a server listens at; -1 where there is none (Windows). */
+export function listeningDescriptor(server: NetServer): number {
+  return (server as unknown as { _handle: Handle | null })._handle?.fd ?? -1
+}
+
+/** A handle for a connection that was accepted elsewhere in this process; undefined if it is lost. */
+export function handleFor(fd: number, unix: boolean): Handle | undefined {
+  const handle = unix ? new Pipe(pipeConstants.SOCKET) : new TCP(constants.SOCKET)
+  try {
+    if ((handle.open(fd) ?? 0) !== 0) return undefined
+  } catch {
+    return undefined // as a pipe's fails
+  }
+  handle.setNoDelay?.(true)
   return handle
 }
 

@@ -126,6 +126,7 @@ export class Scripting implements ScriptHost, FunctionStore {
     this.inSeries = dispatcher.depth === 0
     if (this.inSeries) dispatcher.beginSeries()
     engine.run(reference, isFunction, name, call, keyCount, this.version)
+    if (this.running.isBusy) this.busy.end()
     if (this.inSeries) dispatcher.endSeries(this.call)
     this.running = null
   }

@@ -426,7 +426,7 @@ export class Server {
     return true
   }
 
-  private accept(handle: Handle, unix: boolean): void {
+  accept(handle: Handle, unix: boolean): void {
     if (this.connections.size >= this.maxClients) {
       this.stats.rejectedConnections++
       return this.turnAway(handle, MAX_CLIENTS.bytes)
