@@ -416,18 +416,17 @@ export class Database {
     this.keyspace.freeEntry(entry)
   }
 
-  /** Takes away an entry to make room. */
-  evictEntry(entry: Ref, hash: number): void {
+  /** Takes away the entry that the table found last, to make room. */
+  evictFound(entry: Ref): void {
     const { entries, memory } = this.keyspace
-    this.detachAny(entry, hash)
+    this.detachEntry(entry)
     this.keyspace.evicted(this, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry))
     this.keyspace.freeEntry(entry)
   }
 
   /** Takes an entry out of the table, wherever it was met. */
   private detachAny(entry: Ref, hash: number): void {
-    const { table, entries, memory } = this.keyspace
-    table.find(this.root, memory.bytesOf(entry), entries.keyPos(entry), entries.keyLen(entry), hash)
+    this.keyspace.table.seek(this.root, entry, hash)
     this.detachEntry(entry)
   }
 

@@ -70,6 +70,11 @@ export class Evictor {
     this.drawnFor = 0
   }
 
+  /** Whether the policy lets keys go. */
+  get canEvict(): boolean {
+    return this.enabled
+  }
+
   /** Takes one key away, or at least gets nearer to that; false if there is none that may go. */
   evictNext(): boolean {
     const db = this.enabled ? this.draw() : null
@@ -112,7 +117,7 @@ export class Evictor {
     if (!this.volatile || db.expiring * DENSE_SHARE >= db.size) {
       let entry = table.random(db.root)
       while (this.volatile && !entries.expires(entry)) entry = table.random(db.root)
-      db.evictEntry(entry, table.hashOf(entry))
+      db.evictFound(entry)
       return true
     }
     const index = db.index!
@@ -120,7 +125,7 @@ export class Evictor {
       if (!index.walk()) return db.expireNext()
     }
     const entry = this.entryOf(db)
-    if (entry !== NONE) db.evictEntry(entry, table.hashOf(entry))
+    if (entry !== NONE && table.seek(db.root, entry, index.hash)) db.evictFound(entry)
     else db.expireNext() // those with an expiry may wait to be visited, or to be in the new index
     return true
   }
@@ -254,16 +259,12 @@ export class Evictor {
     const { table, entries } = this.keyspace
     const slot = --this.count
     const entry = this.refs[slot]! as Ref
-    const hash = this.hashes[slot]!
     const db = this.databases[slot]!
-    table.matches(db.root, hash)
-    let index = 0
-    while (index < table.foundCount && table.found[index] !== entry) index++
-    if (index === table.foundCount) return false
+    if (!table.seek(db.root, entry, this.hashes[slot]!)) return false
     if (this.volatile && !entries.expires(entry)) return false
     const stamp = this.order === Order.TTL ? toNumber(entries.expiry(entry)) : entries.access(entry)
     if (stamp !== this.stamps[slot]) return false
-    db.evictEntry(entry, hash)
+    db.evictFound(entry)
     return true
   }
 }

@@ -309,8 +309,7 @@ export class Keyspace {
     const index = this.retired.at(-1)
     if (index === undefined) {
       this.memory.trim()
-      this.memory.discard()
-      return false // a chunk takes so long to give back that the next one is for another turn
+      return false
     }
     if (!index.dismantle()) this.retired.pop()
     return true

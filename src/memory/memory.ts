@@ -192,6 +192,13 @@ export class Memory {
     return this.words[ref >>> CHUNK_SHIFT]!
   }
 
+  /** The block whose bytes these are, from its first one on; NONE if they do not lie here. */
+  refOf(bytes: Uint8Array): Ref {
+    const chunk = this.bytes.findIndex(({ buffer }) => buffer === bytes.buffer)
+    if (chunk < 0) return NONE
+    return ((chunk << CHUNK_SHIFT) | ((bytes.byteOffset - LINE_PAD) >>> GRANULE_SHIFT)) as Ref
+  }
+
   /** Allocates a block of at least `size` bytes (1 … BLOCK_BYTES_MAX), its content undefined.
    *  May add a chunk; positions and views of other blocks stay true. */
   alloc(size: number): Ref {

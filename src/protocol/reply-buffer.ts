@@ -40,11 +40,11 @@ export class ReplyBuffer {
   private partTo = -1
   private part: Buffer | null = null
 
-  constructor(size: number, pool: number) {
-    const memory = new ArrayBuffer(size)
-    this.bytes = new Uint8Array(memory)
-    this.buffer = Buffer.from(memory)
-    this.words = new DataView(memory)
+  constructor(bytes: Uint8Array, pool: number) {
+    const memory = bytes.buffer as ArrayBuffer
+    this.bytes = bytes
+    this.buffer = Buffer.from(memory, bytes.byteOffset, bytes.length)
+    this.words = new DataView(memory, bytes.byteOffset, bytes.length)
     this.pool = pool
   }
 
@@ -87,9 +87,26 @@ const spare = new Int32Array(SIZES.length)
 /** Bytes of all buffers that there are, used or not. */
 let heldBytes = 0
 
+/** Where the memory of buffers comes from, and goes to. */
+export interface BufferSource {
+  take(size: number): Uint8Array
+  give(bytes: Uint8Array): void
+}
+let source: BufferSource = { take: (size) => new Uint8Array(size), give: release }
+
+/** Takes the memory of all buffers to come from there; the source must take those from elsewhere, too. */
+export function setBufferSource(wanted: BufferSource): void {
+  source = wanted
+}
+
 function make(size: number, pool: number): ReplyBuffer {
   heldBytes += size
-  return new ReplyBuffer(size, pool)
+  return new ReplyBuffer(source.take(size), pool)
+}
+
+function unmake({ bytes }: ReplyBuffer): void {
+  heldBytes -= bytes.length
+  source.give(bytes)
 }
 
 /** A buffer of at least `size` bytes, its content undefined. */
@@ -115,20 +132,17 @@ export function dropBuffer(buffer: ReplyBuffer): void {
 /** Nobody holds a view of the buffer any more. */
 export function giveBuffer(buffer: ReplyBuffer): void {
   const pool = buffer.pool
-  if (pool === UNKEPT || counts[pool]! >= KEPT[pool]!) {
-    heldBytes -= buffer.bytes.length
-    if (pool === UNKEPT) release(buffer.bytes)
-    return
-  }
-  pools[pool]![counts[pool]!++] = buffer
+  if (pool === UNKEPT || counts[pool]! >= KEPT[pool]!) unmake(buffer)
+  else pools[pool]![counts[pool]!++] = buffer
 }
 
 /** Drops some of the buffers that nobody has wanted since the last call: few, for load comes in waves. */
 export function trimBuffers(): void {
   for (let pool = 0; pool < UNKEPT; pool++) {
     for (let left = Math.ceil(spare[pool]! / TRIM_PARTS); left > 0; left--) {
-      pools[pool]![--counts[pool]!] = null
-      heldBytes -= SIZES[pool]!
+      const at = --counts[pool]!
+      unmake(pools[pool]![at]!)
+      pools[pool]![at] = null
     }
     spare[pool] = counts[pool]!
   }

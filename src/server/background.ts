@@ -1,6 +1,6 @@
 /* Background work: what may take long is done in slices between turns of the loop, so that no client waits for more
  * than one slice. A job does one small step a call and says whether there is more; while any has, the loop does not
- * sleep.
+ * sleep. What takes long and cannot be cut (a chunk of memory given back) has a slice for itself, every other one.
  *
  * One kind of work is long whatever its slices are: a snapshot. It gets a share: so much of each turn that clients keep
  * most of the time, and all of it while nobody asks for anything. What clients' commands do of its work counts towards
@@ -37,6 +37,9 @@ interface Work {
 
 export class Background {
   private readonly works: Work[] = []
+  private uncut: Job = () => false
+  /** Whether the last slice was the uncut job's. */
+  private wasUncut = false
   private scheduled = false
   private shared: Job | null = null
   /** When the shared job's last slice ended, and how many commands had run then. */
@@ -56,6 +59,11 @@ export class Background {
 
   add(job: Job, account: Account = () => {}, sliceMs = () => SLICE_MS): void {
     this.works.push({ job, account, sliceMs, isBusy: false })
+  }
+
+  /** Sets the job whose step is a slice; false if it had nothing to do. */
+  addUncut(job: Job): void {
+    this.uncut = job
   }
 
   /** Sets the job that gets a share of the time, or null: there is one at a time. `elsewhere` is asked before each
@@ -86,6 +94,20 @@ export class Background {
   /** Works for one slice; whether something is left. */
   private slice(): boolean {
     const start = performance.now()
+    this.wasUncut = !this.wasUncut && this.uncut()
+    if (!this.wasUncut) return this.sliceOf(start)
+    this.book(performance.now() - start)
+    return true
+  }
+
+  private book(ms: number): void {
+    this.spentMs += ms
+    this.longestMs = Math.max(this.longestMs, ms)
+    if (ms >= LONG_MS) this.onLongSlice(ms)
+  }
+
+  /** Lets all others work in turn. */
+  private sliceOf(start: number): boolean {
     let goesOn = true
     let now = start
     for (let round = 0; goesOn; round++) {
@@ -112,9 +134,7 @@ export class Background {
       if (this.sharedSlice(this.shared, now)) busy = true
       now = this.sharedEnd
     }
-    this.spentMs += now - start
-    this.longestMs = Math.max(this.longestMs, now - start)
-    if (now - start >= LONG_MS) this.onLongSlice(now - start)
+    this.book(now - start)
     return busy
   }
 

@@ -48,6 +48,7 @@ export class Cron {
       this.expiryMs = EXPIRY_MS + (server.config.number('active-expire-effort') - 1) * EXPIRY_STEP_MS
     })
     server.background.add(() => this.reclaimNext())
+    server.background.addUncut(() => server.keyspace.memory.discard())
     server.keyspace.memory.discardsLater = true
   }
 
@@ -116,7 +117,7 @@ export class Cron {
   private reclaimNext(): boolean {
     const { background, keyspace } = this.server
     if (keyspace.reclaim()) return true
-    // One of the arena's chunks has been given back; the next one is for the next turn.
+    // Chunks of the arena are given back one by one.
     if (keyspace.memory.discardedChunks > 0) background.wake()
     return false
   }

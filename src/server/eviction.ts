@@ -4,7 +4,8 @@
  *
  * The arena tells when its blocks pass what is left for them (`Memory.tripwire`); that sets a gate of the dispatcher,
  * and the next command, before it runs, has as much freed as is too much. So nobody looks at the limit below it, and it
- * is never passed by more than one command's worth.
+ * is never passed by more than one command's worth. What the last command of a turn took too much is freed when the
+ * replies have been sent, so that requests one by one need not wait for it.
  *
  * What was flushed or evicted in one piece but is freed in slices counts as used until it is; so that is what is freed
  * first, just as much as is needed, before another key has to go. What would take longer than the tenacity allows (the
@@ -50,6 +51,7 @@ export class Eviction {
     config.onChange('maxmemory-eviction-tenacity', () => {
       this.limitUs = timeLimitUs(config.number('maxmemory-eviction-tenacity'))
     })
+    server.outbox.afterReplies = () => this.turnEnded()
     server.background.add(() => this.goOn())
     server.cron.every(() => this.arm())
   }
@@ -82,8 +84,9 @@ export class Eviction {
   /** Sets the tripwire anew, as `arm`; what that has to know is the peak, too. */
   private runEnded(): void {
     const { vitals, dispatcher, keyspace } = this.server
-    const used = vitals.notePeak()
-    if ((dispatcher.gates & ServerGate.OUT_OF_MEMORY) === 0) keyspace.memory.tripwire = this.blockBytesLeft(used)
+    // (When what is too much has been freed it is set anew; the peak of the blocks is kept by the dispatcher, too.)
+    if ((dispatcher.gates & ServerGate.OUT_OF_MEMORY) !== 0) return
+    keyspace.memory.tripwire = this.blockBytesLeft(vitals.notePeak())
   }
 
   /** The clients have come to take more or less. */
@@ -130,6 +133,14 @@ export class Eviction {
     if (!this.exhausted || !wantsMemory(call, command)) return Admission.RUN
     dispatcher.reject(call, command, OUT_OF_MEMORY)
     return Admission.ANSWERED
+  }
+
+  /** Frees now what the next command would have to: if keys may go, and no client must go before them. */
+  private turnEnded(): void {
+    const { dispatcher, clientMemory } = this.server
+    if ((dispatcher.gates & ServerGate.OUT_OF_MEMORY) === 0) return
+    if (!this.evictor.canEvict || clientMemory.bytes >= clientMemory.limit) return
+    this.hold()
   }
 
   /** Frees as much as is too much. */

@@ -15,7 +15,7 @@
  * takes linear time and little memory besides its own, and a length that was only announced takes none. */
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { LooseBlock } from '../keyspace/loose-block.ts'
-import { release } from '../lib/release.ts'
+import { largeBuffers } from '../memory/large-buffers.ts'
 import type { Decoder } from '../protocol/decoder.ts'
 
 const SIZE_MIN = 1024
@@ -111,9 +111,16 @@ export class Input {
 
   private enlarge(size: number): void {
     const block = size === this.reserved ? this.borrow(size) : null
-    const larger = block === null ? new Uint8Array(size) : block.bytes
+    const larger = block === null ? largeBuffers.take(size) : block.bytes
     larger.set(this.bytes.subarray(0, this.len))
     this.replace(larger, block)
+  }
+
+  /** Goes on in a buffer of so many bytes, with what lies from `pos` on. */
+  private move(size: number, pos: number): void {
+    const bytes = largeBuffers.take(size)
+    bytes.set(this.bytes.subarray(pos, this.len))
+    this.replace(bytes, null)
   }
 
   /** A block of the arena for the request being received, if its last argument is what makes it long. */
@@ -125,7 +132,7 @@ export class Input {
 
   private replace(bytes: Uint8Array, block: LooseBlock | null): void {
     if (this.block !== null) this.block.free()
-    else release(this.bytes)
+    else largeBuffers.give(this.bytes)
     this.bytes = bytes
     this.block = block
   }
@@ -140,7 +147,7 @@ export class Input {
   consume(pos: number): void {
     if (pos > 0) {
       if (this.block === null) this.bytes.copyWithin(0, pos, this.len)
-      else this.replace(this.bytes.slice(pos, this.len), null)
+      else this.move(this.len - pos, pos)
       this.reserved = 0
     }
     this.len -= pos
@@ -151,7 +158,7 @@ export class Input {
   shrink(): void {
     if (this.reserved > this.len) return
     if (this.bytes.length > SIZE_FREE && this.peak < this.bytes.length / 2) {
-      this.replace(this.bytes.slice(0, Math.max(this.peak, SIZE_MIN)), null)
+      this.move(Math.max(this.peak, this.len, SIZE_MIN), 0)
     }
     this.peak = this.len
   }

@@ -51,12 +51,15 @@ export class Outbox {
   private directLeft = 0
   /** Sees to it that what replies say is on disk, where it is to be; false if they must not leave. */
   beforeFlush: () => boolean = () => true
+  /** Told when the replies of a turn have been sent: what nobody waits for is done now. */
+  afterReplies: () => void = () => {}
   private readonly endTurn = (): void => {
     this.scheduled = false
     const { count, pushedCount } = this
     this.lonelyTurns = count + pushedCount <= 1 ? this.lonelyTurns + 1 : 0
     if (this.lonelyTurns >= LONELY_TURNS) this.directLeft = DIRECT_COUNT
     this.flushReplies()
+    this.afterReplies()
     if (pushedCount === 0) this.pressing = false
     else if (!this.flushPushes(this.sliceSize)) this.schedule()
     this.pushes = 0

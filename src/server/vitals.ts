@@ -4,7 +4,8 @@
  * must be sampled (`sample`, a task of the cron), and the one place that sets all of it back (`reset`: CONFIG
  * RESETSTAT). */
 import { KeyspaceStats } from '../keyspace/keyspace.ts'
-import { bufferBytes, trimBuffers } from '../protocol/reply-buffer.ts'
+import { largeBuffers } from '../memory/large-buffers.ts'
+import { bufferBytes, setBufferSource, trimBuffers } from '../protocol/reply-buffer.ts'
 import type { AppendOnly } from './append-only/append-only.ts'
 import { ClientBuffers } from './client-buffers.ts'
 import { EventLoop } from './event-loop.ts'
@@ -25,6 +26,7 @@ export class Vitals {
     this.server = server
     this.loop = new EventLoop(server)
     this.startupBytes = this.usedBytes
+    setBufferSource(largeBuffers)
     server.cron.every(() => this.sample())
   }
 
@@ -95,6 +97,7 @@ export class Vitals {
     })
     this.clientBuffers.sample(connections)
     trimBuffers()
+    largeBuffers.trim()
     this.sampledPeakBytes = this.peakBytes
   }
 

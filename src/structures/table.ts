@@ -282,7 +282,7 @@ export class Table {
       const first = (hash << depth) >>> (32 - bits)
       let line = first
       while (line < lines && this.foundCount < wanted) this.listChain(segment, ++line << LINE_SHIFT)
-      const width = 2 ** (32 - depth - bits)
+      const width = HASH_SPAN / (1 << depth) / (1 << bits)
       position = (Math.floor(position / width) + line - first) * width
     }
     return position
@@ -297,7 +297,7 @@ export class Table {
     const bits = memory.word(root, BITS)
     const line = ((hash << depth) >>> (32 - bits)) + 1
     this.listChain(memory.word(directory, pair) as Ref, line << LINE_SHIFT)
-    const width = 2 ** (32 - depth - bits)
+    const width = HASH_SPAN / (1 << depth) / (1 << bits)
     this.foundFrom = Math.floor(position / width) * width
     return this.foundFrom + width
   }

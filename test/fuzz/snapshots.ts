@@ -293,7 +293,7 @@ class Fuzzer {
 
   private evict(db: Database): void {
     const entry = db.random()
-    if (entry !== NONE) db.evictEntry(entry, this.keyspace.table.hashOf(entry))
+    if (entry !== NONE) db.evictFound(entry)
   }
 
   run(): void {
