@@ -9,8 +9,6 @@
 import { Type } from '../../keyspace/entry.ts'
 import { HashFields } from '../../keyspace/hash-fields.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import { highWord, lowWord } from '../../lib/double-words.ts'
-import { fromWords } from '../../lib/int64.ts'
 import type { StreamId } from '../../lib/stream-id.ts'
 import { posOf, type Ref } from '../../memory/memory.ts'
 import { keyLenOf, keyPosOf } from '../../structures/entry-head.ts'
@@ -142,8 +140,7 @@ export class LargeValue implements LargeSink {
       fields.locate(ref)
       out.string(fields.bytes, fields.pos, fields.len)
     } else if (this.type === Type.ZSET) {
-      const score = scoreOf(memory, ref)
-      out.int64(fromWords(highWord(score), lowWord(score)))
+      out.double(scoreOf(memory, ref))
     }
   }
 

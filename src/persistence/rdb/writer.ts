@@ -7,8 +7,9 @@
  *
  * A string takes the shortest of Redis's forms: an integer of up to 32 bits as such, compressed if that gains anything,
  * else as it is. Strings longer than a chunk run over several. */
-import { copyBytes, fromLatin1 } from '../../lib/bytes.ts'
+import { copyBytes, fromLatin1, writeLittleWord } from '../../lib/bytes.ts'
 import { Crc64 } from '../../lib/crc64.ts'
+import { highWord as highHalf, lowWord as lowHalf } from '../../lib/double-words.ts'
 import { highWord, INT64_LEN_MAX, type Int64, lowWord, parseInt64, writeInt64 } from '../../lib/int64.ts'
 import { compress } from '../../lib/lzf.ts'
 import {
@@ -122,10 +123,20 @@ export class RdbWriter {
   /** Eight bytes, little-endian: a time in milliseconds. */
   int64(value: Int64): void {
     this.makeRoom(8)
-    const low = lowWord(value)
-    const high = highWord(value)
-    for (let shift = 0; shift < 32; shift += 8) this.chunk[this.pos++] = low >>> shift
-    for (let shift = 0; shift < 32; shift += 8) this.chunk[this.pos++] = high >>> shift
+    this.littleEndian(lowWord(value))
+    this.littleEndian(highWord(value))
+  }
+
+  /** A score, as its eight bytes: word by word, since nearly all of them would be a BigInt each. */
+  double(value: number): void {
+    this.makeRoom(8)
+    this.littleEndian(lowHalf(value))
+    this.littleEndian(highHalf(value))
+  }
+
+  private littleEndian(word: number): void {
+    writeLittleWord(word, this.chunk, this.pos)
+    this.pos += 4
   }
 
   string(bytes: Uint8Array, pos: number, len: number): void {

@@ -5,8 +5,8 @@ import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { ZsetWalk } from '../../keyspace/zset-walk.ts'
 import { ZaddFlag, ZaddOutcome, type Zsets } from '../../keyspace/zsets.ts'
 import { parseDouble } from '../../lib/double.ts'
-import { fromWords, highWord, lowWord } from '../../lib/double-words.ts'
-import { type Int64, fromWords as int64FromWords } from '../../lib/int64.ts'
+import { fromWords } from '../../lib/double-words.ts'
+import type { Int64 } from '../../lib/int64.ts'
 import { NONE, posOf, type Ref } from '../../memory/memory.ts'
 import { Listpacks } from '../../structures/listpack.ts'
 import { RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST } from './format.ts'
@@ -43,8 +43,7 @@ export function zsetValues(keyspace: Keyspace): ValueFormat {
     for (walk.start(entry, size - 1, true); walk.next(); ) {
       walk.locate()
       writer.string(walk.bytes, walk.pos, walk.len)
-      const { score } = walk
-      writer.int64(int64FromWords(highWord(score), lowWord(score)))
+      writer.double(walk.score)
     }
   }
 
@@ -144,7 +143,7 @@ function skip(type: number, reader: RdbReader): void {
   for (let left = isPacked(type) ? 1 : reader.length(); left > 0; left--) {
     reader.head()
     reader.skip()
-    if (type === RDB_ZSET_2) reader.int64()
+    if (type === RDB_ZSET_2) binaryScore(reader)
     else if (type === RDB_ZSET) textScore(reader)
   }
 }
