@@ -14,8 +14,9 @@
  * the other. Here both are read ahead for all requests of the batch (structures/table-ahead.ts; Valkey 8 prefetches for
  * the same reason). Then the same for the members of large sets, hashes and sorted sets, and for what commands will
  * take out of them. The hashes are kept for the lookups, so little is done twice. */
-import type { Keyspace } from '../keyspace/keyspace.ts'
+import { type Keyspace, NOT_KEPT } from '../keyspace/keyspace.ts'
 import { knowMemberHash, knowNoMemberHash } from '../keyspace/member-hash.ts'
+import { equalBytes } from '../lib/bytes.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import type { Decoder } from '../protocol/decoder.ts'
@@ -45,9 +46,8 @@ const UNKNOWN = -1
 
 /** Whether two byte strings are the same. The keys of one application mostly differ in their last bytes. */
 function isSame(bytes: Uint8Array, pos: number, otherPos: number, len: number): boolean {
-  let off = len - 1
-  while (off >= 0 && bytes[pos + off] === bytes[otherPos + off]) off--
-  return off < 0
+  if (len === 0) return true
+  return bytes[pos + len - 1] === bytes[otherPos + len - 1] && equalBytes(bytes, pos, bytes, otherPos, len)
 }
 
 export class Batch {
@@ -210,10 +210,15 @@ export class Batch {
     const command = id === UNKNOWN ? null : this.table.all[id]!
     call.command = command
     keyspace.hintPos = -1
-    if (command === null || records[record + HINT] === Hint.NONE) return knowNoMemberHash()
+    const hint = records[record + HINT]!
+    if (command === null || hint === Hint.NONE) return knowNoMemberHash()
     keyspace.hintPos = pos[command.firstKey]!
     keyspace.hintBytes = bytes
     keyspace.hintHash = this.keys.hashes[index]!
+    if (hint !== Hint.REPEATED || keyspace.hintEntry === NOT_KEPT) {
+      const isFollowed = index + 1 < this.count && this.hintOf(index + 1) === Hint.REPEATED
+      keyspace.hintEntry = isFollowed ? NONE : NOT_KEPT
+    }
     if (this.members.roots[index] === NONE) knowNoMemberHash()
     else knowMemberHash(bytes, pos[command.memberAt]!, this.members.hashes[index]!)
   }

@@ -379,7 +379,11 @@ export class Dispatcher {
     const { group, statistics } = this
     const count = this.groupCount
     statistics.lapUs[0] = totalUs / count
-    for (let index = 0; index < count; index++) statistics.record(group[index]!)
+    for (let index = 0; index < count; ) {
+      const first = index++
+      while (index < count && group[index] === group[first]) index++
+      statistics.record(group[first]!, index - first)
+    }
     this.groupCount = 0
     if (totalUs >= this.slowUs) {
       // The call may be that of the next request by now: its arguments are not to be shown as those of this one.

@@ -18,9 +18,7 @@ export function keyAhead(call: Call, index: number, step: number): void {
     if (index + step >= call.argc) return
     readGroup(call, index, step)
   }
-  keyspace.hintPos = call.pos[index]!
-  keyspace.hintBytes = call.bytes
-  keyspace.hintHash = keyspace.ahead.hashes[slot]!
+  keyspace.hint(call.bytes, call.pos[index]!, keyspace.ahead.hashes[slot]!)
 }
 
 /** The bytes may be others by the time that a key is looked up at the same place. */

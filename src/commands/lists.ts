@@ -28,13 +28,10 @@ function push(call: Call, first: boolean, onlyExisting: boolean): void {
   const { bytes, pos, len, argc, keyspace } = call
   const lists = keyspace.lists
   const entry = found === NONE ? lists.add(call.db, bytes, pos[1]!, len[1]!) : found
-  let size = 0
-  for (let index = 2; index < argc; index++) size += len[index]!
-  lists.expect(entry, argc - 2, size)
-  for (let index = 2; index < argc; index++) lists.push(entry, first, bytes, pos[index]!, len[index]!)
+  const length = lists.pushAll(entry, first, bytes, pos, len, 2, argc)
   call.changed(1, pushEvent(first))
   keyspace.dirty += argc - 3
-  call.reply.integer(lists.length(entry))
+  call.reply.integer(length)
 }
 
 /** Takes the list out of the database that has just lost its last element, or sees to its encoding. `found` says that

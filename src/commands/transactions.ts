@@ -211,9 +211,7 @@ export class Transactions implements TransactionQueue {
     nested.bytes = queue.bytes
     nested.argc = argc
     nested.db = keyspace.databases[nested.session.dbIndex]!
-    keyspace.hintPos = queue.isHinted ? nested.pos[command.firstKey]! : -1
-    keyspace.hintBytes = queue.bytes
-    keyspace.hintHash = queue.hash
+    keyspace.hint(queue.bytes, queue.isHinted ? nested.pos[command.firstKey]! : -1, queue.hash)
     return command
   }
 }

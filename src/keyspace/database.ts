@@ -21,7 +21,7 @@ import { Event } from './events.ts'
 import { NEVER } from './expiring-hashes.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import { expireFields } from './field-expiry.ts'
-import type { CondemnedTable, Keyspace } from './keyspace.ts'
+import { type CondemnedTable, type Keyspace, NOT_KEPT } from './keyspace.ts'
 
 /** A database of nothing but keys past their time, which may not be taken away now, is recognised after so many. */
 const RANDOM_TRIES = 100
@@ -84,15 +84,31 @@ export class Database {
 
   /** The entry if there is one and it is not past its time; leaves statistics and access alone. */
   lookup(bytes: Uint8Array, pos: number, len: number): Ref {
-    const keyspace = this.keyspace
+    const { keyspace } = this
     const isHinted = pos === keyspace.hintPos && bytes === keyspace.hintBytes
     const hash = isHinted ? keyspace.hintHash : hashBytes(bytes, pos, len)
     this.hash = hash
-    const entry = this.keyspace.table.find(this.root, bytes, pos, len, hash)
+    const entry = isHinted ? this.findHinted(bytes, pos, len) : keyspace.table.find(this.root, bytes, pos, len, hash)
     if (entry !== NONE && this.isExpired(entry)) {
       this.expire(entry, bytes, pos, len)
       return NONE
     }
+    return entry
+  }
+
+  /** The entry at the hinted key. Commands of a pipeline on one key find it where the one before them has (20 ns less
+   *  each), unless anything has changed its place since. */
+  private findHinted(bytes: Uint8Array, pos: number, len: number): Ref {
+    const { keyspace, root } = this
+    const { table, hintHash: hash } = keyspace
+    const known = keyspace.hintEntry
+    if (known === NOT_KEPT) return table.find(root, bytes, pos, len, hash)
+    const isKnown = known !== NONE && keyspace.hintRoot === root && keyspace.hintChanges === table.changes
+    if (isKnown && table.hasFound(root, known, hash)) return known
+    const entry = table.find(root, bytes, pos, len, hash)
+    keyspace.hintEntry = entry
+    keyspace.hintRoot = root
+    keyspace.hintChanges = table.changes
     return entry
   }
 
@@ -465,7 +481,8 @@ export class Database {
 
   /** Moves what must be moved (Memory.move) of the bucket at a position; returns the next position. Allocates. */
   compact(position: number, mover: EntryMover): number {
-    const { memory } = this.keyspace
+    const { memory, table } = this.keyspace
+    table.changed()
     this.root = memory.move(this.root)
     return compactBucket(memory, this.root, position, mover)
   }
@@ -480,7 +497,9 @@ export class Database {
 
   /** Starts with an empty table; what was there is the caller's, or gone with the memory it lay in. */
   begin(): void {
-    this.root = this.keyspace.table.create()
+    const { table } = this.keyspace
+    table.changed()
+    this.root = table.create()
     this.expiring = 0
     this.expiringHashes = 0
     this.unfinished = UNKNOWN_HASH
@@ -492,6 +511,7 @@ export class Database {
   /** Changes contents with another database. */
   exchange(other: Database): void {
     const { root, expiring, expiringHashes, dueSum, index, rebuiltTo, unfinished } = this
+    this.keyspace.table.changed()
     this.root = other.root
     this.expiring = other.expiring
     this.expiringHashes = other.expiringHashes

@@ -4,7 +4,7 @@
  * can be seen) and, when it has changed it, says so with `changed` (the first moment at which the new state can be
  * seen). Whoever must know - the dirty counter, WATCH, client tracking, notifications, blocked clients, snapshots,
  * propagation - hangs there as a listener; without listeners both cost one test. No command knows of them. */
-import { Memory, type Ref } from '../memory/memory.ts'
+import { Memory, NONE, type Ref } from '../memory/memory.ts'
 import { Listpacks } from '../structures/listpack.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { KEYS_AHEAD_MAX, TableAhead } from '../structures/table-ahead.ts'
@@ -21,6 +21,9 @@ import { Streams, streamKind } from './streams.ts'
 import { Strings, stringKind } from './strings.ts'
 import { zsetKind } from './zset-kind.ts'
 import { Zsets } from './zsets.ts'
+
+/** As `hintEntry`. (No entry is the last granule of memory.) */
+export const NOT_KEPT = -1 as Ref
 
 export interface ChangeListener {
   /** A key has changed. The name is a range of bytes that is dead after the call. */
@@ -104,6 +107,11 @@ export class Keyspace {
   hintPos = -1
   hintBytes: Uint8Array | null = null
   hintHash = 0
+  /** The entry that the hinted key was found to have in the database `hintRoot` when `table.changes` was `hintChanges`:
+   *  runs of commands on one key look it up once. NONE: not known yet. NOT_KEPT: nobody wants to know. */
+  hintEntry: Ref = NOT_KEPT
+  hintRoot: Ref = NONE
+  hintChanges = 0
   /** What is due before this is past its time: `now`, but while `keepsExpired`. */
   dueBefore = 0
   /** Keys past their time stay, and can be read and written: what is being replayed was done while they were there. */
@@ -144,6 +152,14 @@ export class Keyspace {
     this.register(streamKind(this.streams))
     for (let id = 0; id < databaseCount; id++) this.databases.push(new Database(this, id))
     this.setTime(Date.now())
+  }
+
+  /** The hash of the key that begins here is known, for one lookup. */
+  hint(bytes: Uint8Array, pos: number, hash: number): void {
+    this.hintBytes = bytes
+    this.hintPos = pos
+    this.hintHash = hash
+    this.hintEntry = NOT_KEPT
   }
 
   register(kind: Kind): void {

@@ -154,6 +154,32 @@ export class Lists {
     if (grown !== value) this.entries.setValue(entry, grown)
   }
 
+  /** Adds elements at an end, one after the other: the ranges [from, after) of these tables. Returns the list's length.
+   *  Allocates. */
+  pushAll(
+    entry: Ref,
+    first: boolean,
+    bytes: Uint8Array,
+    pos: Int32Array,
+    len: Int32Array,
+    from: number,
+    after: number,
+  ): number {
+    if (this.isPacked(entry)) {
+      let size = 0
+      for (let index = from; index < after; index++) size += len[index]!
+      this.expect(entry, after - from, size)
+      if (this.isPacked(entry)) {
+        for (let index = from; index < after; index++) this.push(entry, first, bytes, pos[index]!, len[index]!)
+        return this.length(entry)
+      }
+    }
+    const { quicklist } = this
+    const root = this.valueOf(entry)
+    for (let index = from; index < after; index++) quicklist.push(root, first, bytes, pos[index]!, len[index]!)
+    return quicklist.sequence.count(root)
+  }
+
   /** Points the listpacks at the element at an end, and the cursor, for `removeHere`. */
   locateEnd(entry: Ref, first: boolean): void {
     const value = this.valueOf(entry)

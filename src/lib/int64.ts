@@ -220,14 +220,20 @@ export function int64Length(value: Int64): number {
   return sign + 9 + smallLength(Math.floor(size / BILLION) | 0)
 }
 
-/** Writes the last `count` decimal digits of a small integer so that they end before `end`. */
+/** Writes a small integer as `count` decimal digits, which it has no more of, so that they end before `end`. */
 function writeDigits(value: number, count: number, bytes: Uint8Array, end: number): void {
   let rest = value | 0
-  for (let at = end - 1; at >= end - count; at--) {
-    const tenth = (rest / 10) | 0
-    bytes[at] = rest - tenth * 10 + DIGIT_0
-    rest = tenth
+  let at = end
+  // Each division waits for the one before: two digits at a time are half as many.
+  for (const second = end - count + 1; at > second; at -= 2) {
+    const hundredth = (rest / 100) | 0
+    const pair = rest - hundredth * 100
+    const tens = (pair * 103) >> 10 // pair / 10, below 100
+    bytes[at - 2] = tens + DIGIT_0
+    bytes[at - 1] = pair - tens * 10 + DIGIT_0
+    rest = hundredth
   }
+  if (at > end - count) bytes[at - 1] = rest + DIGIT_0
 }
 
 /** Writes decimal ASCII; returns the position after it. At most INT64_LEN_MAX bytes. */

@@ -30,7 +30,7 @@
 import { assert } from '../lib/assert.ts'
 import { copyBytes, equalBytes, LITTLE_ENDIAN, littleWord } from '../lib/bytes.ts'
 import { fromWords, highWord, INT64_LEN_MAX, type Int64, lowWord, parseInt64, writeInt64 } from '../lib/int64.ts'
-import { BLOCK_BYTES_MAX, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
+import { BLOCK_BYTES_MAX, type Memory, NONE, posOf, type Ref, wordPosOf } from '../memory/memory.ts'
 import {
   backlenEndingAt,
   backlenSize,
@@ -65,8 +65,6 @@ const SAFE_SIZE_MAX = 1 << 30
 const SPARE_FROM = 128 * 1024
 /** Blocks below this are not shrunk: there is too little to be had. */
 const SHRINK_FROM = 64
-/** What an element may take besides its text. */
-const ELEMENT_OVERHEAD_MAX = 10
 
 assert(LITTLE_ENDIAN, 'a word of memory has its bytes in the order of the format')
 
@@ -81,6 +79,8 @@ export class Listpacks {
   bytes: Uint8Array
   pos = 0
   len = 0
+  /** Bytes that the element last pushed takes, all included. */
+  pushedSize = 0
   private frontPos = 0
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
@@ -428,7 +428,9 @@ export class Listpacks {
     const value = parseInt64(bytes, pos, len)
     if (value !== undefined) return this.pushIntegerFront(ref, highWord(value), lowWord(value))
     const size = stringSize(len)
-    const block = this.makeFrontRoom(ref, size + backlenSize(size))
+    const room = size + backlenSize(size)
+    const block = this.makeFrontRoom(ref, room)
+    this.pushedSize = room
     writeString(bytes, pos, len, size, this.memory.bytesOf(block), this.frontPos)
     return block
   }
@@ -436,6 +438,7 @@ export class Listpacks {
   private pushIntegerFront(ref: Ref, high: number, low: number): Ref {
     const size = integerSize(high, low)
     const block = this.makeFrontRoom(ref, size + 1)
+    this.pushedSize = size + 1
     writeInteger(high, low, size, this.memory.bytesOf(block), this.frontPos)
     return block
   }
@@ -443,19 +446,15 @@ export class Listpacks {
   /** Takes `room` bytes off the end of the gap, for one more element, which is to be at `frontPos`. */
   private makeFrontRoom(ref: Ref, room: number): Ref {
     DEV: assert(room <= GAP_MAX, 'an element that comes in front of others fits into a gap')
-    const gap = this.gap(ref)
-    let block = ref
-    let left = gap - room
-    if (left < GAP_MIN && left !== 0) {
-      block = this.widenGap(ref, gap, room)
-      left = this.gap(block) - room
-    }
-    const bytes = this.memory.bytesOf(block)
-    const start = posOf(block) + HEADER_SIZE
+    const bytes = this.memory.bytesOf(ref)
+    const start = posOf(ref) + HEADER_SIZE
+    const gap = gapAt(bytes, start)
+    const left = gap - room
+    if (left < GAP_MIN && left !== 0) return this.makeFrontRoom(this.widenGap(ref, gap, room), room)
     writeGap(bytes, start, left)
-    this.addToCount(block, 1)
+    countMore(bytes, start - HEADER_SIZE + COUNT, 1)
     this.frontPos = start + left
-    return block
+    return ref
   }
 
   /** Moves the elements to the end of the block, or of a larger one, so that `room` bytes fit into the gap. */
@@ -504,10 +503,28 @@ export class Listpacks {
     this.memory.setWord(ref, 0, size)
   }
 
-  /** As `append`, for one that has a gap: the block does not grow while the gap has room enough. */
-  appendBehindGap(ref: Ref, bytes: Uint8Array, pos: number, len: number): Ref {
-    if (this.size(ref) + len + ELEMENT_OVERHEAD_MAX > this.memory.capacity(ref)) this.closeGap(ref)
-    return this.append(ref, bytes, pos, len)
+  /** As `append`, for one that may have a gap: the block does not grow while the gap has room enough. */
+  pushBack(ref: Ref, bytes: Uint8Array, pos: number, len: number): Ref {
+    const { memory } = this
+    const value = parseInt64(bytes, pos, len)
+    const size = value === undefined ? stringSize(len) : integerSize(highWord(value), lowWord(value))
+    const room = size + (value === undefined ? backlenSize(size) : 1)
+    this.pushedSize = room
+    const words = memory.wordsOf(ref)
+    const start = wordPosOf(ref)
+    const used = words[start]!
+    if (used + room > memory.capacity(ref)) {
+      this.closeGap(ref)
+      return this.append(ref, bytes, pos, len)
+    }
+    const own = memory.bytesOf(ref)
+    const at = posOf(ref) + used - 1
+    if (value === undefined) writeString(bytes, pos, len, size, own, at)
+    else writeInteger(highWord(value), lowWord(value), size, own, at)
+    own[at + room] = LISTPACK_END
+    words[start] = used + room
+    countMore(own, posOf(ref) + COUNT, 1)
+    return ref
   }
 
   // Sizes.
@@ -609,13 +626,7 @@ export class Listpacks {
   }
 
   private addToCount(ref: Ref, added: number): void {
-    const bytes = this.memory.bytesOf(ref)
-    const pos = posOf(ref) + COUNT
-    const written = bytes[pos]! | (bytes[pos + 1]! << 8)
-    if (written === COUNT_UNKNOWN) return
-    const count = written + added // one that is COUNT_UNKNOWN says that it is
-    bytes[pos] = count
-    bytes[pos + 1] = count >> 8
+    countMore(this.memory.bytesOf(ref), posOf(ref) + COUNT, added)
   }
 
   private grow(ref: Ref, size: number, keep: number): Ref {
@@ -631,6 +642,15 @@ export class Listpacks {
     if (gap > 0) this.closeGap(ref)
     return this.memory.resize(ref, size, size)
   }
+}
+
+/** Adds to the count that is written at `pos`, unless it is not known. */
+function countMore(bytes: Uint8Array, pos: number, added: number): void {
+  const written = bytes[pos]! | (bytes[pos + 1]! << 8)
+  if (written === COUNT_UNKNOWN) return
+  const count = written + added // one that is COUNT_UNKNOWN says that it is
+  bytes[pos] = count
+  bytes[pos + 1] = count >> 8
 }
 
 /** The number of elements of a listpack that somebody else wrote, or -1 if it is not sound. Reads nothing outside. */

@@ -35,13 +35,13 @@ const HEAD = TREE_WORDS + 2
 const TAIL = TREE_WORDS + 3
 const ROOT_SIZE = (TREE_WORDS + 4) * 4
 
-// Words of a node; PARENT, which is the tree's, is 3.
-const PAYLOAD = 0
-const NODE_COUNT = 1
-const NODE_SIZE = 2
+// Words of a node; PARENT, which is the tree's, is 3. Who pushes to a node at an end writes some of them itself.
+export const PAYLOAD = 0
+export const NODE_COUNT = 1
+export const NODE_SIZE = 2
 const PREV = 4
 const NEXT = 5
-const KIND = 6
+export const KIND = 6
 const NODE_BYTES = 7 * 4
 assert(PARENT === 3, 'the tree writes into a word of the node that is meant for it')
 
@@ -135,6 +135,13 @@ export class Sequence {
     if (words[start + PARENT] === NONE) return
     this.tree.climb(root, node)
     this.tree.reweigh(root, change)
+  }
+
+  /** A node at an end, which no leaf counts, has so many elements more: the caller has written that into its words. */
+  grewAtEnd(root: Ref, added: number): void {
+    const memory = this.memory
+    const words = memory.wordsOf(root)
+    words[wordPosOf(root) + COUNT]! += added
   }
 
   /** The node that holds the element at `index`, 0 to count - 1; `offset` says where in it. */

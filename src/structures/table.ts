@@ -63,6 +63,9 @@ export interface TableWatcher {
 export class Table {
   readonly memory: Memory
   watcher: TableWatcher | null = null
+  /** Another number whenever entries have come, gone, or changed places, in whatever table: while it stays the same, a
+   *  key that was found has the entry that it had. */
+  changes = 0
   /** What `random` draws with; readers ahead (table-ahead.ts) have some drawn before. */
   readonly drawn = new DrawnWords(DRAWN_MAX)
   /** Entries met by `scan` and `dismantle`: valid until the next call of either. */
@@ -93,11 +96,13 @@ export class Table {
 
   /** Makes an empty table as large as it will be with `expected` entries, so that none moves on the way. Allocates. */
   reserve(root: Ref, expected: number): void {
+    this.changed()
     this.segments.reserve(root, expected)
   }
 
   /** Gives back the room that `reserve` made for entries that did not come. May move entries. */
   tighten(root: Ref): void {
+    this.changed()
     this.segments.tighten(root)
   }
 
@@ -199,8 +204,20 @@ export class Table {
     return keyHashOf(this.memory, entry)
   }
 
+  /** Whether the last `find` met this entry, `changes` being the same since: what means what was found means it. */
+  hasFound(root: Ref, entry: Ref, hash: number): boolean {
+    if (this.foundRoot !== root || this.foundHash !== hash) return false
+    return this.foundWords[this.foundBucket + this.foundSlot] === entry
+  }
+
+  /** To be called when entries change places otherwise than through the table. */
+  changed(): void {
+    this.changes = (this.changes + 1) | 0
+  }
+
   /** Puts `entry` in the place of the one that the last `find` met. */
   replaceFound(entry: Ref): void {
+    this.changed()
     if (this.watcher !== null) this.tellReplaced(this.watcher, entry)
     this.foundWords[this.foundBucket + this.foundSlot] = entry
   }
@@ -212,6 +229,7 @@ export class Table {
 
   /** Takes the entry that the last `find` met out of the table; the entry itself stays the caller's. */
   removeFound(root: Ref): void {
+    this.changed()
     const { memory, segments } = this
     const words = this.foundWords
     const bucket = this.foundBucket
@@ -255,6 +273,7 @@ export class Table {
     const segment = memory.word(directory, pair) as Ref
     const depth = memory.word(directory, pair + 1)
     const bits = memory.word(root, BITS)
+    this.changed()
     segments.place(segment, bits, depth, entry, hash)
     if (this.watcher !== null) this.watcher.added(root, entry, hash)
     segments.added(root, segment, pair, depth, bits)

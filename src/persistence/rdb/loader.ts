@@ -271,9 +271,7 @@ export class RdbLoader {
     const bytes = memory.bytesOf(entry)
     const pos = entries.keyPos(entry)
     const len = entries.keyLen(entry)
-    keyspace.hintBytes = bytes
-    keyspace.hintPos = pos
-    keyspace.hintHash = hash
+    keyspace.hint(bytes, pos, hash)
     const found = db.lookup(bytes, pos, len)
     keyspace.hintPos = -1
     if (found !== NONE) {

@@ -55,7 +55,7 @@ class Pair {
 
   append(): void {
     const text = this.draw()
-    this.ref = this.listpacks.appendBehindGap(this.ref, fromLatin1(text), 0, text.length)
+    this.ref = this.listpacks.pushBack(this.ref, fromLatin1(text), 0, text.length)
     this.model.push(text)
   }
 
