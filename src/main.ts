@@ -71,7 +71,8 @@ if (loaded.action === 'exit') {
     process.stderr.write('The server did not start in the background; its log says why, if it has a logfile.\n')
     process.exit(1)
   }
-  const log = await openLog(config.choice('loglevel'), config.text('logfile') ?? '')
+  const isLegacyLog = process.env['CINNABAR_LOG_FORMAT'] === 'legacy'
+  const log = await openLog(config.choice('loglevel'), config.text('logfile') ?? '', isLegacyLog)
   config.onChange('loglevel', () => (log.level = LOG_LEVELS[config.choice('loglevel')] ?? 'info'))
   const exit = (code: number): void => {
     if (code === 0) removePidFile(config, log)

@@ -1,7 +1,8 @@
 /* Idle collection: when there was much to do, and then for a while hardly anything, the JavaScript heap is collected
  * once. The young generation grows under load and is made small again by a full collection only, which V8 has no reason
- * for: our heap hardly grows. That gives 3 to 4 MB back; and when thousands of connections have been closed, what they
- * and their buffers were.
+ * for: our heap hardly grows. That gives 3 to 4 MB back; when thousands of connections have been closed, what they
+ * and their buffers were; and when long values have come and gone, the buffers that held them on their way, which can
+ * be hundreds of MB after a few commands.
  *
  * A full collection takes about 10 ms, so it waits until nobody is likely to notice, and is not repeated before
  * there was much to do again. Not for embedding: that heap is its host's. */
@@ -14,6 +15,9 @@ const PERIOD_MS = 50
 /** More commands than this in a period are much to do; more than that are not nothing. */
 const BUSY_MIN = 1000
 const QUIET_MAX = 10
+/** So much read and written in a period is much to do, more than that is not nothing, however few the commands. */
+const BUSY_BYTES_MIN = 1024 * 1024
+const QUIET_BYTES_MAX = 64 * 1024
 /** So many connections fewer than there have been are much to collect. */
 const CLOSED_MIN = 1000
 /** Quiet for so long, the server is idle. */
@@ -30,6 +34,7 @@ function collector(): () => void {
 /** Collects now, to leave behind what starting took, and whenever the server has become idle. */
 export function collectWhenIdle(server: Server, collect = collector()): void {
   let seen = 0
+  let seenBytes = 0
   let connected = 0
   let wasBusy = false
   let periodStart = performance.now()
@@ -41,9 +46,12 @@ export function collectWhenIdle(server: Server, collect = collector()): void {
     const { totalCalls } = server.dispatcher.statistics
     const calls = totalCalls - seen // below 0 after CONFIG RESETSTAT
     seen = totalCalls
+    const { bytesRead, bytesWritten } = server.stats
+    const bytes = bytesRead + bytesWritten - seenBytes
+    seenBytes = bytesRead + bytesWritten
     connected = Math.max(connected, server.connections.size)
-    if (calls > BUSY_MIN || connected - server.connections.size >= CLOSED_MIN) wasBusy = true
-    if (calls > QUIET_MAX) quietSince = now
+    if (calls > BUSY_MIN || bytes > BUSY_BYTES_MIN || connected - server.connections.size >= CLOSED_MIN) wasBusy = true
+    if (calls > QUIET_MAX || bytes > QUIET_BYTES_MAX) quietSince = now
     if (!wasBusy || now - quietSince < QUIET_MS) return
     wasBusy = false
     connected = server.connections.size

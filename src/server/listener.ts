@@ -1,5 +1,5 @@
 /* The listener: the addresses and the Unix socket that clients reach the server at. */
-import { chmodSync, existsSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, unlinkSync } from 'node:fs'
 import type { AddressInfo, Server as NetServer } from 'node:net'
 import { dirname } from 'node:path'
 import type { Listening } from './accepting-thread.ts'
@@ -127,8 +127,11 @@ export class Listener {
 
   close(): void {
     this.closeTcp()
-    this.unix?.close()
+    if (this.unix === undefined) return
+    this.unix.close()
     this.unix = undefined
+    // libuv does it, too, in a later turn of the loop: the process may end before that.
+    rmSync(this.unixPath, { force: true })
     this.unixPath = ''
   }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { encode, RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar } from '../helpers/servers.ts'
@@ -125,7 +126,7 @@ describe('CLIENT LIST and INFO', () => {
     })
   })
 
-  test('name the path for clients of a Unix socket', async () => {
+  test('name the path for clients of a Unix socket, whose file goes with the server', async () => {
     const local = await startCinnabar({ args: ['--unixsocket', '/tmp/cinnabar-client-test.sock'] })
     const path = '/tmp/cinnabar-client-test.sock'
     const client = await RawClient.connect({ path })
@@ -133,6 +134,7 @@ describe('CLIENT LIST and INFO', () => {
     expect(await ask(client, 'CLIENT', 'KILL', 'ADDR', `${path}:0`, 'SKIPME', 'no')).toBe(':1\r\n')
     await client.closed
     await local.stop()
+    expect(existsSync(path)).toBe(false)
   })
 })
 

@@ -1,4 +1,4 @@
-/* How the program lives beside what starts it: in the background, and under systemd. */
+/* How the program lives beside what starts it: in the background, under systemd, and with who reads its log. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,4 +63,12 @@ test('that systemd should be told and there is none is logged, and no more', asy
   const server = await startCinnabar({ args: ['--supervised', 'systemd'] })
   await server.waitForLog(/systemd supervision error: NOTIFY_SOCKET not found!/)
   await server.stop()
+})
+
+test("its log can have Redis's lines, for programs that wait for one of them", async () => {
+  const server = await startCinnabar({ env: { CINNABAR_LOG_FORMAT: 'legacy' } })
+  await server.waitForLog(/^\d+:M \d\d [A-Z][a-z]{2} 20\d\d \d\d:\d\d:\d\d\.\d{3} \* Ready to accept connections tcp/m)
+  const { pid } = server
+  await server.stop()
+  expect(server.log()).toMatch(new RegExp(`^${pid}:M .* # Redis is now ready to exit, bye bye\\.\\.\\.$`, 'm'))
 })

@@ -8,11 +8,13 @@ test.each([1, 10, 500])('the heap is collected once when many commands have been
   let now = 0
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   /** Ticks of the cron for so long, while clients ask for so much a second; how often there was a collection. */
-  const pass = (seconds: number, commandsPerSecond: number): number => {
+  const pass = (seconds: number, commandsPerSecond: number, bytesPerSecond = 0): number => {
     collect.mockClear()
     for (let tick = 0; tick < seconds * hz; tick++) {
       now += 1000 / hz
       server.dispatcher.statistics.totalCalls += commandsPerSecond / hz
+      server.stats.bytesRead += bytesPerSecond / hz / 2
+      server.stats.bytesWritten += bytesPerSecond / hz / 2
       server.cron.tick()
     }
     return collect.mock.calls.length
@@ -27,6 +29,9 @@ test.each([1, 10, 500])('the heap is collected once when many commands have been
     expect(pass(1, 100_000)).toBe(0)
     server.dispatcher.statistics.totalCalls = 0 // CONFIG RESETSTAT
     expect(pass(10, 0)).toBe(1)
+    expect(pass(10, 5, 1e9), 'long values').toBe(0)
+    expect(pass(10, 5, 1000), 'and no more of them').toBe(1)
+    expect(pass(10, 5, 1000), 'nothing since').toBe(0)
     const size = vi.spyOn(server.connections, 'size', 'get').mockReturnValue(2000)
     expect(pass(10, 0), 'many have come').toBe(0)
     size.mockReturnValue(500)
