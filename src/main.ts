@@ -104,12 +104,12 @@ if (loaded.action === 'exit') {
   // The terminal it was started from has gone: no reason to end, and without saving at that.
   process.on('SIGHUP', () => {})
   if (!server.start()) process.exit(1)
-  if (inBackground) tellListening()
   // Whoever waits for this line may connect.
   log.info(`Cinnabar ${VERSION} (Redis 7.2.4 compatible) on Node ${process.versions.node}, PID: ${process.pid}`)
   for (const note of loaded.notes) log.info(note)
   for (const { name, reason } of config.ineffective()) log.info(`The directive ${name} has no effect here: ${reason}`)
   writePidFile(config, log)
+  if (inBackground) tellListening() // who waited for it may read the pid file, as systemd does with Type=forking
   showProcTitle(config, loaded.file)
   log.info('Server initialized')
   if (!(await server.restore())) process.exit(1)
