@@ -29,6 +29,9 @@ import { isSystemError } from './rdb/files.ts'
 /** A holder elsewhere who has not touched the file for so long is gone, in milliseconds. */
 export const SILENCE_MS = 4000
 
+/** Whatever the umask, nobody else is to say who holds a lock. */
+const MODE = 0o644
+
 /** Holders gone before that a chain may have, and how often somebody may be faster. */
 const CHAIN_MAX = 100
 const TRIES = 100
@@ -95,7 +98,7 @@ export class FileLock {
     if (this.isHeld) return LockState.OURS
     const id = randomBytes(8).toString('hex')
     const temporary = `${this.path}.${process.pid}-${id}`
-    nodeFs.writeFileSync(temporary, `${JSON.stringify({ id, ...ownIdentity() })}\n`)
+    nodeFs.writeFileSync(temporary, `${JSON.stringify({ id, ...ownIdentity() })}\n`, { mode: MODE })
     try {
       for (let left = TRIES; left > 0; left--) {
         const state = this.tryTake(id, temporary, now)

@@ -252,7 +252,7 @@ export class Persistence {
       if (!(error instanceof RdbError)) throw error
       const place = loader.place === '' ? '' : `, ${loader.place}`
       log.warn(`Cannot load the RDB data in ${file}: ${error.message}. At offset ${error.offset}${place}.`)
-      log.warn('The file was not changed.')
+      log.warn('The file was not changed. Replace it, or the whole directory, by a copy that can be loaded.')
       log.warn('Terminating server after rdb file reading failure.')
       return undefined
     }

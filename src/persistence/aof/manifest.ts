@@ -96,7 +96,9 @@ export class Manifest {
 
 function formatLine({ name, seq }: AofFile, type: FileType): string {
   const bytes = fromLatin1(name)
-  const shown = needsRepr(bytes, 0, bytes.length) ? quote(bytes, 0, bytes.length) : name
+  // Redis leaves a name with an apostrophe as it is, and cannot read the manifest then; quoted it can.
+  const isQuoted = needsRepr(bytes, 0, bytes.length) || name.includes("'")
+  const shown = isQuoted ? quote(bytes, 0, bytes.length) : name
   return `file ${shown} seq ${seq} type ${type}\n`
 }
 

@@ -1,10 +1,11 @@
 /* `cinnabar check FILE|DIR …`: whether files could be loaded, and what is wrong with them if not. Of a directory all
  * RDB files are checked, and all manifests with the files they name. With --fix an append-only file is cut after its
- * last sound command, when that has been confirmed. Also what redis-check-rdb and redis-check-aof do, when the program
- * is called by these names. */
+ * last sound command, when that has been confirmed and no server is writing it. Also what redis-check-rdb and
+ * redis-check-aof do, when the program is called by these names. */
 import * as fs from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { parseManifest } from '../aof/manifest.ts'
+import { FileLock, LockState } from '../file-lock.ts'
 import { FileSource, isSystemError } from '../rdb/files.ts'
 import { AofCheck, type AofCheckOptions, checkAof, isRdbFile } from './aof-check.ts'
 import { checkRdb } from './rdb-check.ts'
@@ -92,6 +93,12 @@ function checkDirectory(path: string, options: AofCheckOptions): boolean {
 }
 
 function checkFile(path: string, options: AofCheckOptions): boolean {
+  const writer = options.fix || options.until !== undefined ? writerOf(path) : undefined
+  if (writer !== undefined) {
+    options.print(`${path} belongs to a running server (${writer}), which would go on writing where it stands now.`)
+    options.print('Stop it first, or check a copy. Nothing was changed.')
+    return false
+  }
   if (path.endsWith('.manifest') || isManifest(path)) return checkManifest(path, options)
   if (isRdbFile(path) && !/\.aof$/.test(path)) return checkRdbFile(path, options)
   if (/\.rdb$/.test(path)) return checkRdbFile(path, options)
@@ -109,6 +116,20 @@ function checkRdbFile(path: string, { print }: AofCheckOptions): boolean {
   } finally {
     source.close()
   }
+}
+
+/** The server that holds the lock of the append-only files in a file's directory; it lies beside that directory. */
+function writerOf(path: string): string | undefined {
+  const directory = dirname(fs.realpathSync(path))
+  const beside = dirname(directory)
+  const prefix = `.${basename(directory)}.`
+  for (const name of fs.readdirSync(beside)) {
+    if (!name.startsWith(prefix) || !name.endsWith('.lock')) continue
+    const lock = new FileLock(join(beside, name))
+    if (lock.look() === LockState.FREE) continue
+    return `PID ${lock.holder?.pid ?? 0} on ${lock.holder?.host ?? ''}`
+  }
+  return undefined
 }
 
 /** Whether the first line that is no comment is one of a manifest. */

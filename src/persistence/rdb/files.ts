@@ -42,6 +42,8 @@ export interface Replacement {
   readonly directory: Uint8Array
   /** Whether to hand the file to the disk in portions while it is written. */
   readonly incrementalSync: boolean
+  /** Who may read and write the file, as far as the umask allows; everybody if left out. */
+  readonly mode?: number
 }
 
 /** Replaces a file by what `write` writes; answers what failed. */
@@ -54,7 +56,7 @@ export function replaceFile(
   let step: FailedStep = 'open'
   let opened: number | undefined
   try {
-    const fd = fs.openSync(temporary, 'w', MODE)
+    const fd = fs.openSync(temporary, 'w', target.mode ?? MODE)
     opened = fd
     step = 'write'
     write(new FileSink(fs, fd, target.incrementalSync))

@@ -120,6 +120,7 @@ export class AofDirectory {
       temporary: this.path(temporary),
       directory: this.ownPath,
       incrementalSync: false,
+      mode: FILE_MODE,
     }
     const failure = replaceFile(target, (sink) => sink.take(new Uint8Array(bytes), bytes.length), this.fs)
     if (failure === undefined) {

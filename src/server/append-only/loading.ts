@@ -20,6 +20,9 @@ export type Loaded = (typeof Loaded)[keyof typeof Loaded]
 
 /** As many bytes of a file as tell whether it is an RDB file. */
 const MAGIC_LEN = 6
+/** Redis's words name its own tool; this one is at hand. */
+const TOOL = '(Here the tool is called `cinnabar check`; without --fix it changes nothing.)'
+const ADVICE = 'Restore the append-only files from a backup, or correct the command in a copy of the file.'
 
 export class AofLoading {
   /** Bytes of all files, and of the base file. */
@@ -133,19 +136,21 @@ export class AofLoading {
         return Loaded.YES
       case ReplayEnd.UNKNOWN_COMMAND:
         log.warn(
-          `Unknown command '${replay.unknown}' reading the append only file ${name}, after offset ${replay.validTo}`,
+          `Unknown command '${replay.unknown}' reading the append only file ${name}, after offset ` +
+            `${replay.validTo}; it was not changed. ${ADVICE}`,
         )
         return Loaded.FAILED
       case ReplayEnd.ERROR:
         log.warn(
-          `A command of the append only file ${name} failed, after offset ${replay.validTo}; it was not changed.`,
+          `A command of the append only file ${name} failed, after offset ${replay.validTo}; it was not changed. ` +
+            ADVICE,
         )
         return Loaded.FAILED
       case ReplayEnd.MALFORMED:
         log.warn(
           `Bad file format reading the append only file ${name}: make a backup of your AOF file, then use ` +
             `./redis-check-aof --fix <filename.manifest>. What is wrong begins at offset ${reader.faultOffset}; ` +
-            'the file was not changed.',
+            `the file was not changed. ${TOOL}`,
         )
         return Loaded.FAILED
       case ReplayEnd.CUT_TRANSACTION:
@@ -173,7 +178,7 @@ export class AofLoading {
       `Unexpected end of file reading the append only file ${name}. You can: 1) Make a backup of your AOF file, then ` +
         'use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the ' +
         "'aof-load-truncated' configuration option to yes and restart the server. " +
-        `It is whole up to offset ${validTo}, and was not changed.`,
+        `It is whole up to offset ${validTo}, and was not changed. ${TOOL}`,
     )
     return Loaded.FAILED
   }
