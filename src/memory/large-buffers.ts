@@ -50,7 +50,7 @@ export class LargeBuffers {
     const { memory } = this
     if (memory === null || memory.discard()) return
     const isUnused = memory.blockCount === 0
-    if (isUnused && this.wasUnused) memory.reset()
+    if (isUnused && this.wasUnused && memory.residentBytes > 0) memory.reset(0)
     else if (++this.trims % PURGE_EVERY === 0) memory.purge()
     this.wasUnused = isUnused
   }

@@ -63,7 +63,7 @@ const PAGE_LARGE = 254
 // ArrayBuffers come from calloc, whose data starts 16 bytes into a page; 48 more make blocks cache-line aligned.
 const LINE_PAD = 48
 
-/** So much of the first chunk is not given back by a reset: it will soon be used again. */
+/** So much of the first chunk is not given back by a reset, if nothing else is said: it will soon be used again. */
 const KEPT_BYTES_MAX = 2 * 1024 * 1024
 
 /** A block of more pages is not moved. */
@@ -273,10 +273,10 @@ export class Memory {
   }
 
   /** Forgets every block at once: every ref, position and view is dead. All chunks are to be given back, with
-   *  `discard`; the first is another one from now on, which takes nothing until it is written to. */
-  reset(): void {
-    // The little that a small arena takes is wanted again at once.
-    if (this.bytes.length > 1 || this.residentBytes > KEPT_BYTES_MAX) this.discardAll()
+   *  `discard`; the first is another one from now on, which takes nothing until it is written to, unless it takes no
+   *  more than `kept` now. */
+  reset(kept = KEPT_BYTES_MAX): void {
+    if (this.bytes.length > 1 || this.residentBytes > kept) this.discardAll()
     this.chunkFreePages.length = 0
     this.chunkRun.length = 0
     this.chunkTouched.length = 1

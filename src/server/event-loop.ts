@@ -26,7 +26,10 @@ export class EventLoop {
   constructor(server: Server) {
     this.server = server
     this.observer = new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) this.collectionMaxMs = Math.max(this.collectionMaxMs, entry.duration)
+      for (const { duration } of list.getEntries()) {
+        this.collectionMaxMs = Math.max(this.collectionMaxMs, duration)
+        if (duration >= LONG_MS) this.noteLong(duration)
+      }
     })
     this.observer.observe({ entryTypes: ['gc'] })
     server.cron.every(() => this.waiting.sample())
@@ -59,7 +62,7 @@ export class EventLoop {
 
   /** The same without the time that the thread waited for a processor, as far as it is more than `LONG_MS`. */
   get stallOwnMaxUs(): number {
-    const ownMs = Math.max(this.ownMaxMs, this.collectionMaxMs, LONG_MS)
+    const ownMs = Math.max(this.ownMaxMs, LONG_MS)
     return Math.min(this.stallMaxUs, Math.ceil(ownMs * 1000))
   }
 

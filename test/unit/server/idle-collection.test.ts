@@ -4,7 +4,8 @@ import { newServer } from './support.ts'
 
 test.each([1, 10, 500])('the heap is collected once when many commands have been followed by few, at hz %d', (hz) => {
   const server = newServer()
-  const collect = vi.fn()
+  const collect = vi.fn(() => (heap = 10_000_000))
+  let heap = 14_000_000
   let now = 0
   vi.spyOn(performance, 'now').mockImplementation(() => now)
   /** Ticks of the cron for so long, while clients ask for so much a second; how often there was a collection. */
@@ -20,11 +21,15 @@ test.each([1, 10, 500])('the heap is collected once when many commands have been
     return collect.mock.calls.length
   }
   try {
-    collectWhenIdle(server, collect)
+    collectWhenIdle(server, collect, () => heap)
     expect(collect, 'what starting took').toHaveBeenCalledOnce()
     expect(pass(5, 5), 'nothing has been done').toBe(0)
     expect(pass(5, 100_000), 'still busy').toBe(0)
+    expect(pass(10, 5), 'nothing to gain').toBe(0)
+    heap = 15_000_000
+    expect(pass(5, 100_000), 'still busy').toBe(0)
     expect(pass(10, 5)).toBe(1)
+    heap = 15_000_000
     expect(pass(10, 5), 'nothing since').toBe(0)
     expect(pass(1, 100_000)).toBe(0)
     server.dispatcher.statistics.totalCalls = 0 // CONFIG RESETSTAT
