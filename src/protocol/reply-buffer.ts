@@ -86,6 +86,8 @@ const spare = new Int32Array(SIZES.length)
 
 /** Bytes of all buffers that there are, used or not. */
 let heldBytes = 0
+/** Bytes of small buffers that have been dropped, all in all. */
+let droppedBytes = 0
 
 /** Where the memory of buffers comes from, and goes to. */
 export interface BufferSource {
@@ -106,6 +108,7 @@ function make(size: number, pool: number): ReplyBuffer {
 
 function unmake({ bytes }: ReplyBuffer): void {
   heldBytes -= bytes.length
+  if (bytes.length === BUFFER_SIZE) droppedBytes += BUFFER_SIZE
   source.give(bytes)
 }
 
@@ -146,6 +149,11 @@ export function trimBuffers(): void {
     }
     spare[pool] = counts[pool]!
   }
+}
+
+/** Bytes that were left to the collector, since the process began. */
+export function bytesDropped(): number {
+  return droppedBytes
 }
 
 /** Bytes of the buffers in use, and of all small ones: there is one or another of those in use all the time. Larger

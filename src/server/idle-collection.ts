@@ -9,6 +9,7 @@
  * with, 3.8 MB more give 1.1 back.) Not for embedding: that heap is its host's. */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { bytesDropped } from '../protocol/reply-buffer.ts'
 import type { Server } from './server.ts'
 
 /** Commands are counted over as much time as this, or from one tick of the cron to the next if that is longer. */
@@ -70,7 +71,7 @@ export function collectWhenIdle(server: Server, collect = collector(), heapBytes
   collectNow()
 }
 
-/** Bytes of memory that the heap takes. */
+/** Bytes of memory that the heap takes, and the buffers that a collection may find dropped. */
 function residentHeap(): number {
-  return getHeapStatistics().total_physical_size
+  return getHeapStatistics().total_physical_size + bytesDropped()
 }
