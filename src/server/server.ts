@@ -352,6 +352,7 @@ export class Server {
     const followPolicy = () => {
       const policy = config.choice('maxmemory-policy')
       keyspace.clock.lfu = policy.endsWith('lfu')
+      keyspace.setTime(keyspace.now) // what a key added this millisecond starts with
       keyspace.sharesIntegers = config.number('maxmemory') === 0 || !/l[rf]u$/.test(policy)
     }
     config.onChange('maxmemory', followPolicy)

@@ -96,3 +96,23 @@ test('the share of stale keys is told: all of them, some, none', () => {
   server.keyspace.setTime(server.keyspace.now + 20_000_000)
   expect(share()).toBe(1)
 })
+
+test('what cannot be cut has every other slice for itself', () => {
+  const background = new Background()
+  const done: string[] = []
+  let left = 3
+  const turns: (() => void)[] = []
+  vi.spyOn(globalThis, 'setImmediate').mockImplementation((next: () => void) => {
+    turns.push(next)
+    return {} as NodeJS.Immediate
+  })
+  background.add(() => done.push('cut') < 0)
+  background.addUncut(() => left > 0 && left-- > 0 && done.push('uncut') > 0)
+  background.wake()
+  for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
+    turn()
+    if (done.at(-1) === 'cut' && left > 0) background.wake()
+  }
+  vi.restoreAllMocks()
+  expect(done).toEqual(['uncut', 'cut', 'uncut', 'cut', 'uncut', 'cut'])
+})

@@ -1,5 +1,6 @@
 /* The limit holds at every moment: it is looked at with each block that is allocated, in the midst of commands. */
 import { expect, test } from 'vitest'
+import { ServerGate } from '../../../src/commands/dispatcher.ts'
 import { Session } from '../../../src/commands/session.ts'
 import { Random } from '../../../src/lib/random.ts'
 import { blockSizeFor } from '../../../src/memory/memory.ts'
@@ -39,3 +40,35 @@ test.each(['allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'volatile-ttl'])(
     expect(exceeded).toBeGreaterThan(100)
   },
 )
+
+test('what the last command of a turn took too much is freed when the turn has ended, if keys may go', () => {
+  const server = newServer()
+  server.config.assign('maxmemory-policy', 'allkeys-lru')
+  server.config.assign('maxmemory', MAX)
+  const session = new Session(1)
+  const isExceeded = (): boolean => (server.dispatcher.gates & ServerGate.OUT_OF_MEMORY) !== 0
+  const fillPast = (): void => {
+    for (let key = 0; !isExceeded(); key++) run(server, session, 'SET', `key:${key}`, 'x'.repeat(500))
+  }
+  fillPast()
+  expect(server.keyspace.stats.evicted).toBe(0)
+  server.outbox.afterReplies()
+  expect(isExceeded()).toBe(false)
+  expect(server.keyspace.stats.evicted).toBeGreaterThan(0)
+  server.config.assign('maxmemory-policy', 'noeviction')
+  const { evicted } = server.keyspace.stats
+  fillPast()
+  server.outbox.afterReplies()
+  expect(server.keyspace.stats.evicted).toBe(evicted)
+  expect(run(server, session, 'SET', 'key', 'value')).toMatch(/^-OOM/)
+})
+
+test('a key added in the same millisecond in which the policy was changed starts as that policy has it', () => {
+  const server = newServer()
+  const session = new Session(1)
+  server.config.assign('maxmemory-policy', 'allkeys-lfu')
+  expect(server.keyspace.entries.freshAccess & 0xff).toBe(5)
+  server.config.assign('maxmemory-policy', 'allkeys-lru')
+  expect(run(server, session, 'SET', 'key', 'value')).toBe('+OK\r\n')
+  expect(server.keyspace.entries.freshAccess).toBe(server.keyspace.now | 0)
+})
