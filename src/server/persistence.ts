@@ -247,7 +247,7 @@ export class Persistence {
     const loader = new RdbLoader(keyspace, this.formats, reader, options)
     this.server.loading.follow(() => reader.offset)
     try {
-      yield* this.keySteps(loader, keyDelay)
+      yield* this.keySteps(loader, options)
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
       const place = loader.place === '' ? '' : `, ${loader.place}`
@@ -275,11 +275,12 @@ export class Persistence {
     const { checksum, reader } = this.readerOf(source)
     const keyDelay = config.number('key-load-delay')
     const { functions } = this
-    const loader = new RdbLoader(keyspace, this.formats, reader, { log, checksum, replace, keyDelay, functions })
+    const options = { log, checksum, replace, keyDelay, functions }
+    const loader = new RdbLoader(keyspace, this.formats, reader, options)
     keyspace.setTime(Date.now())
     this.server.loading.follow(() => reader.offset)
     try {
-      yield* this.keySteps(loader, keyDelay)
+      yield* this.keySteps(loader, options)
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
       const place = loader.place === '' ? '' : `, ${loader.place}`
@@ -297,12 +298,13 @@ export class Persistence {
     return true
   }
 
-  private *keySteps(loader: RdbLoader, keyDelay: number): Steps<void> {
-    const { loading } = this.server
+  private *keySteps(loader: RdbLoader, options: { keyDelay: number }): Steps<void> {
+    const { config, loading } = this.server
     for (let steps = 1; loader.step(); steps++) {
-      if (keyDelay === 0 && steps % KEYS_PER_STEP !== 0) continue
+      if (options.keyDelay === 0 && steps % KEYS_PER_STEP !== 0) continue
       loading.usedMemory = loader.usedMemory
       yield
+      options.keyDelay = config.number('key-load-delay')
     }
   }
 }

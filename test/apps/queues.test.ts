@@ -154,11 +154,11 @@ const Redlock = createRequire(import.meta.url)('redlock') as new (
 ) => { lock(resource: string, ms: number): Promise<Lock> }
 
 test('redlock lets one hold a lock at a time', async () => {
-  const redlock = new Redlock([connected()], { retryCount: 200, retryDelay: 5, retryJitter: 5 })
+  const redlock = new Redlock([connected()], { retryCount: 5000, retryDelay: 5, retryJitter: 5 })
   let held = 0
   let entered = 0
   const work = async (): Promise<void> => {
-    const lock = await redlock.lock('locks:resource', 5000)
+    const lock = await redlock.lock('locks:resource', 60_000)
     expect(++held).toBe(1)
     entered++
     await sleep(2)
@@ -167,7 +167,7 @@ test('redlock lets one hold a lock at a time', async () => {
   }
   await Promise.all(Array.from({ length: 10 }, work))
   expect(entered).toBe(10)
-  const lock = await redlock.lock('locks:other', 1000)
+  const lock = await redlock.lock('locks:other', 30_000)
   const extended = await lock.extend(60_000)
   expect(await connected().pttl('locks:other')).toBeGreaterThan(50_000)
   await extended.unlock()

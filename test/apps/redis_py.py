@@ -133,7 +133,7 @@ def server():
     check(r.client_getname(), "py")
     check([client["name"] for client in r.client_list() if client["id"] == str(r.client_id())], ["py"])
     check(r.client_info()["name"], "py")
-    check(abs(r.time()[0] - time.time()) < 2, True)
+    check(abs(r.time()[0] - time.time()) < 60, True)
     check(r.command_count() > 50, True)
     check(r.command()["get"]["arity"], 2)
     check(r.command_getkeys("MSET", "a", 1, "b", 2), ["a", "b"])

@@ -115,13 +115,13 @@ def retry():
 def messages():
     listener = r.pubsub(ignore_subscribe_messages=True)
     listener.subscribe("news")
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=60)
     with r.pipeline() as pipe:
         pipe.publish("news", "first").set("a", 1).publish("news", "second")
         check(pipe.execute(), [1, True, 1])
     got = []
     while len(got) < 2:
-        message = listener.get_message(timeout=5)
+        message = listener.get_message(timeout=60)
         if message is not None:
             got.append(message["data"])
     check(got, ["first", "second"])

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { encode } from '../helpers/raw-client.ts'
 import { redisAvailable, startCinnabar, startRedis } from '../helpers/servers.ts'
 import { ask, body, connect, eventually } from '../integration/support.ts'
 
@@ -13,7 +14,7 @@ test.skipIf(!redisAvailable())('redis-server loads what was saved while it chang
   const dir = mkdtempSync(join(tmpdir(), 'cinnabar-compat-'))
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
   const ours = await startCinnabar({ dir, args: DEBUG })
-  onTestFinished(() => void ours.stop('SIGKILL'))
+  onTestFinished(async () => void (await ours.stop('SIGKILL')))
   const client = await connect(ours)
   const elements = Array.from({ length: ELEMENTS }, (_, index) => `element ${index}`)
   await ask(client, 'SADD', 'set', ...elements)
@@ -26,23 +27,27 @@ test.skipIf(!redisAvailable())('redis-server loads what was saved while it chang
   await ask(client, 'SELECT', '3')
   await ask(client, 'SET', 'key', 'value')
   const digest = await ask(client, 'DEBUG', 'DIGEST')
-  await ask(client, 'CONFIG', 'SET', 'rdb-key-save-delay', '100')
+  await ask(client, 'CONFIG', 'SET', 'rdb-key-save-delay', '1000')
   await ask(client, 'BGSAVE')
   await ask(client, 'APPEND', 'key', 'changed')
   await ask(client, 'SELECT', '0')
   for (let index = 0; index < 300; index++) {
-    await ask(client, 'HSET', 'hash', `element ${index}`, 'changed')
-    await ask(client, 'ZINCRBY', 'zset', '5', `element ${index}`)
-    await ask(client, 'SREM', 'set', `element ${index}`)
-    await ask(client, 'LSET', 'list', String(index * 20), 'changed')
-    await ask(client, 'LPOP', 'list')
-    await ask(client, 'SET', `key:${index * 9}`, 'changed')
+    const changes = [
+      ['HSET', 'hash', `element ${index}`, 'changed'],
+      ['ZINCRBY', 'zset', '5', `element ${index}`],
+      ['SREM', 'set', `element ${index}`],
+      ['LSET', 'list', String(index * 20), 'changed'],
+      ['LPOP', 'list'],
+      ['SET', `key:${index * 9}`, 'changed'],
+    ]
+    client.send(Buffer.concat(changes.map((words) => encode(...words))))
+    if (index % 10 === 9) await client.replies(10 * changes.length)
   }
   await ask(client, 'SETRANGE', 'string', '1000', 'changed')
   expect(body(await ask(client, 'INFO', 'persistence'))).toContain('rdb_bgsave_in_progress:1')
   await ask(client, 'DEL', 'zset', 'list')
   await eventually(async () => body(await ask(client, 'INFO', 'persistence')).includes('rdb_bgsave_in_progress:0'))
   const redis = await startRedis({ dir, args: DEBUG })
-  onTestFinished(() => void redis.stop('SIGKILL'))
+  onTestFinished(async () => void (await redis.stop('SIGKILL')))
   expect(await ask(await connect(redis), 'DEBUG', 'DIGEST')).toBe(digest)
 })

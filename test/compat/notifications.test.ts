@@ -164,6 +164,7 @@ describe.skipIf(!redisAvailable())('notifications are those of redis-server', ()
   test('of clients that waited', async () => {
     await begin()
     const waiting = await Promise.all(servers.map((server) => server.connect()))
+    for (const client of waiting) await client.command('PING')
     for (const client of waiting) client.send(encode('BLMOVE', 'l', 'm', 'LEFT', 'LEFT', '0'))
     for (const client of waiting) client.send(encode('PING'))
     await both('ping')

@@ -33,7 +33,7 @@ async function start(program: Program, args: readonly string[], dump?: string): 
   const dir = directory()
   if (dump !== undefined) copyFileSync(dump, join(dir, 'dump.rdb'))
   const server = await STARTERS[program]({ dir, args: ['--enable-debug-command', 'yes', ...args] })
-  onTestFinished(() => void server.stop())
+  onTestFinished(async () => void (await server.stop()))
   const client = await server.connect()
   onTestFinished(() => client.close())
   return { server, client, dir }
@@ -179,7 +179,16 @@ describe.skipIf(!redisAvailable())('a file', () => {
   })
 
   test.each(WAYS)('of %s says to %s how often keys were used', async (from, to) => {
-    const args = ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lfu', '--lfu-log-factor', '0']
+    const args = [
+      '--maxmemory',
+      '100mb',
+      '--maxmemory-policy',
+      'allkeys-lfu',
+      '--lfu-log-factor',
+      '0',
+      '--lfu-decay-time',
+      '0',
+    ]
     const saver = await start(from, args)
     const uses = Array.from({ length: 50 }, () => ['GET', 'a'])
     await sendAll(saver, [['SET', 'a', 'x'], ['SET', 'b', 'x'], ...uses])

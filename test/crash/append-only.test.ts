@@ -114,6 +114,6 @@ describe.each(['always', 'everysec'])('killed under load with appendfsync %s', (
         await again.stop('SIGKILL')
       }
     },
-    60_000 + ROUNDS * 10_000,
+    120_000 + ROUNDS * 20_000,
   )
 })

@@ -110,7 +110,7 @@ test('a full disk makes a save fail, and the next one succeeds when there is roo
   }
   await ask(client, 'BGSAVE')
   expect(await status()).toBe('err')
-  expect(server.log()).toContain('No space left on device')
+  await server.waitForLog(/No space left on device/)
   expect(readFileSync(join(dir, 'dump.rdb')).equals(before)).toBe(true)
   expect(readdirSync(dir).filter((name) => name.startsWith('temp-'))).toEqual([])
   expect(await ask(client, 'SET', 'key', 'other')).toMatch(/^-MISCONF/)

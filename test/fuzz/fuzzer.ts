@@ -7,7 +7,7 @@ import { Grammar } from './grammar.ts'
 import { type Stream, streamOf } from './streams.ts'
 
 const CONNECTIONS = 12
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 60_000
 /** Connections of a hundred that are dropped in the middle of it all. */
 const ABORTED_PERCENT = 5
 const SHOWN_MAX = 2000

@@ -10,7 +10,7 @@
 import { connect, type Socket } from 'node:net'
 import { ReplySplitter } from './replies.ts'
 
-const REPLY_TIMEOUT_MS = 20_000
+const REPLY_TIMEOUT_MS = 60_000
 
 export type Argument = string | number | Uint8Array
 export type Address = number | { readonly host?: string; readonly port: number } | { readonly path: string }
@@ -74,7 +74,7 @@ export class RawClient {
     return this.reply()
   }
 
-  /** The next reply; one that does not come within 20 s, or before the connection ends, is an error. */
+  /** The next reply; one that does not come within 60 s, or before the connection ends, is an error. */
   reply(): Promise<Buffer> {
     const ready = this.unclaimed.shift()
     if (ready !== undefined) return Promise.resolve(ready)

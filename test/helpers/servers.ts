@@ -19,10 +19,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RawClient } from './raw-client.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const READY_TIMEOUT_MS = 20_000
-const STOP_TIMEOUT_MS = 20_000
+const READY_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 60_000
 const LOG_SIZE_MAX = 1 << 20
-const ATTEMPTS = 3
+const ATTEMPTS = 10
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
@@ -94,7 +94,7 @@ export class TestServer {
     return RawClient.connect(this.port)
   }
 
-  /** Sends the signal and waits for the end; after 20 s it kills, and throws. The server's own directory is deleted. */
+  /** Sends the signal and waits for the end; after 60 s it kills, and throws. The server's own directory is deleted. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
     this.process.kill(signal)
     let late = false

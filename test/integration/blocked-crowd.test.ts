@@ -1,10 +1,9 @@
 /* Ten thousand clients that wait for keys, as many as open files allow: served in order, forgotten when they go, told
  * when their time is out; and what they took comes back. */
-import { readFileSync } from 'node:fs'
 import { expect, onTestFinished, test } from 'vitest'
 import { encode, type RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar, type TestServer } from '../helpers/servers.ts'
-import { ask, body, connect, OK } from './support.ts'
+import { ask, body, connect, OK, openFilesAllowed } from './support.ts'
 
 const WANTED = 10_000
 /** Those whose order of arrival is made sure of, one by one. */
@@ -13,7 +12,7 @@ const IN_ORDER = 200
 const HEAP_MB = 80
 const LONG = 'x'.repeat(1000)
 
-const allowed = Number(/^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])
+const allowed = openFilesAllowed()
 const count = Math.min(WANTED, allowed - 200)
 if (count < WANTED) console.warn(`ONLY ${count} CLIENTS WAIT AT ONCE IN THE TEST: ulimit -n is ${allowed}`)
 
@@ -40,7 +39,7 @@ const elementOf = async (client: RawClient) => String(await client.reply()).spli
 
 test(`${count} clients wait for keys of their own and for the same ones`, async () => {
   const server = await startCinnabar({ args: ['--maxclients', String(count + 1), '--tcp-backlog', '4096'] })
-  onTestFinished(() => void server.stop())
+  onTestFinished(async () => void (await server.stop()))
   const admin = await connect(server)
   const clients = await crowd(server, count)
   const quarter = count >> 2
@@ -95,7 +94,7 @@ test(`what ${count} waiting clients take comes back when they go`, async () => {
     args: ['--maxclients', String(count + 1), '--tcp-backlog', '4096'],
     env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` },
   })
-  onTestFinished(() => void server.stop())
+  onTestFinished(async () => void (await server.stop()))
   const admin = await connect(server)
   const used: number[] = []
   for (let round = 0; round < 3; round++) {

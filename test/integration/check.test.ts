@@ -24,7 +24,7 @@ test('what a server has written is sound; an end that is not is cut off when tha
   await client.command('RESTORE', 'never', 0, payload)
   await client.command('RESTORE', 'later', 1000_000, payload)
   await client.command('RESTORE', 'never', 1, payload, 'ABSTTL', 'REPLACE')
-  expect(String(await client.command('MIGRATE', '127.0.0.1', target.port, 'later', 0, 1000))).toBe('+OK\r\n')
+  expect(String(await client.command('MIGRATE', '127.0.0.1', target.port, 'later', 0, 20_000))).toBe('+OK\r\n')
   await client.command('SAVE')
   await client.close()
   await server.stop()

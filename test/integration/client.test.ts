@@ -1,5 +1,7 @@
-import { existsSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { encode, RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, describeClient, eventually, listClients, OK, useServer } from './support.ts'
@@ -16,8 +18,8 @@ describe('CLIENT LIST and INFO', () => {
     const line = body(await ask(client, 'CLIENT', 'INFO'))
     expect(line).toMatch(
       new RegExp(
-        `^id=\\d+ addr=127\\.0\\.0\\.1:${port} laddr=127\\.0\\.0\\.1:${server().port} fd=\\d+ name= age=[01] ` +
-          'idle=0 flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=\\d+ argv-mem=10 multi-mem=0 ' +
+        `^id=\\d+ addr=127\\.0\\.0\\.1:${port} laddr=127\\.0\\.0\\.1:${server().port} fd=\\d+ name= age=\\d+ ` +
+          'idle=\\d+ flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=\\d+ argv-mem=10 multi-mem=0 ' +
           'rbs=\\d+ rbp=\\d+ obl=0 oll=0 omem=0 tot-mem=\\d+ events=r cmd=client\\|info user=default redir=-1 ' +
           'resp=2 lib-name= lib-ver=1\\.2 watch=0\\n$',
       ),
@@ -52,7 +54,7 @@ describe('CLIENT LIST and INFO', () => {
     expect(await look()).toMatchObject({ cmd: 'get' })
     other.send('*2\r\n$3\r\nGET\r\n$3\r\nb')
     await eventually(async () => (await look())['qbuf'] === '1')
-    await ask(client, 'SET', 'big', Buffer.alloc(8 * 1024 * 1024))
+    await ask(client, 'SET', 'big', Buffer.alloc(64 * 1024 * 1024))
     other.pause()
     other.send('ig\r\n')
     await eventually(async () => Number((await look())['omem']) > 1024 * 1024)
@@ -127,8 +129,10 @@ describe('CLIENT LIST and INFO', () => {
   })
 
   test('name the path for clients of a Unix socket, whose file goes with the server', async () => {
-    const local = await startCinnabar({ args: ['--unixsocket', '/tmp/cinnabar-client-test.sock'] })
-    const path = '/tmp/cinnabar-client-test.sock'
+    const dir = mkdtempSync(join(tmpdir(), 'cinnabar-client-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
+    const path = join(dir, 'sock')
+    const local = await startCinnabar({ args: ['--unixsocket', path] })
     const client = await RawClient.connect({ path })
     expect(await describeClient(client)).toMatchObject({ addr: `${path}:0`, laddr: `${path}:0`, flags: 'U' })
     expect(await ask(client, 'CLIENT', 'KILL', 'ADDR', `${path}:0`, 'SKIPME', 'no')).toBe(':1\r\n')
@@ -251,7 +255,7 @@ describe('CLIENT PAUSE', () => {
     expect(await ask(admin, 'CLIENT', 'PAUSE', '300')).toBe(OK)
     expect(await ask(client, 'PING')).toBe('+PONG\r\n')
     expect(performance.now() - start).toBeGreaterThan(290)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(performance.now() - start).toBeLessThan(30_000)
   })
 
   test('gets no shorter by another one', async () => {
@@ -274,8 +278,9 @@ describe('CLIENT PAUSE', () => {
 
   test('keeps what expires from going', async () => {
     const admin = await connect(server())
-    await ask(admin, 'SET', 'short', 'x', 'PX', '50')
-    await ask(admin, 'CLIENT', 'PAUSE', '60000', 'WRITE')
+    // In one turn, or it might have gone before the pause.
+    admin.send(Buffer.concat([encode('SET', 'short', 'x', 'PX', '50'), encode('CLIENT', 'PAUSE', '60000', 'WRITE')]))
+    await admin.replies(2)
     await sleep(300)
     expect(await ask(admin, 'GET', 'short')).toBe('$-1\r\n')
     const size = await ask(admin, 'DBSIZE')

@@ -58,7 +58,7 @@ describe.each([2, 3] as const)('ioredis, speaking RESP%i,', (protocol) => {
     await redis.set('f', '1')
     expect(await redis.expire('f', 100, 'NX')).toBe(1)
     expect(await redis.expire('f', 200, 'NX')).toBe(0)
-    expect(await redis.ttl('f')).toBeGreaterThan(95)
+    expect(await redis.ttl('f')).toBeGreaterThan(50)
     expect(await redis.persist('f')).toBe(1)
     expect(await redis.pttl('none')).toBe(-2)
     await sleep(50)
@@ -110,13 +110,13 @@ describe.each([2, 3] as const)('node-redis, speaking RESP%i,', (RESP) => {
     expect(await client.set('k', 'grüß', { expiration: { type: 'EX', value: 100 } })).toBe('OK')
     expect(await client.get('k')).toBe('grüß')
     expect(await client.get('none')).toBeNull()
-    expect(await client.ttl('k')).toBeGreaterThan(95)
+    expect(await client.ttl('k')).toBeGreaterThan(50)
     expect(await client.expire('k', 10, 'GT')).toBe(0)
     expect(await client.mSet({ a: '1', b: '2' })).toBe('OK')
     expect(await client.mGet(['a', 'none', 'b'])).toEqual(['1', null, '2'])
     expect(await client.incrByFloat('a', 0.25)).toBe('1.25')
     expect(await client.lcs('k', 'k')).toBe('grüß')
-    expect(await client.setEx('e', 1, 'x')).toBe('OK')
+    expect(await client.setEx('e', 100, 'x')).toBe('OK')
     expect(await client.getEx('e', { type: 'PERSIST' })).toBe('x')
     expect(await client.expireTime('e')).toBe(-1)
     await expect(client.incr('k')).rejects.toThrow('ERR value is not an integer or out of range')
@@ -143,7 +143,7 @@ describe.each([2, 3] as const)('node-redis, speaking RESP%i,', (RESP) => {
     expect(await client.memoryUsage('none')).toBeNull()
     expect(await client.memoryStats()).toMatchObject({ 'keys.count': 0 })
     expect((await client.hello())['proto']).toBe(RESP)
-    expect(Math.abs(Number((await client.time())[0]) - Date.now() / 1000)).toBeLessThan(2)
+    expect(Math.abs(Number((await client.time())[0]) - Date.now() / 1000)).toBeLessThan(60)
   })
 })
 
@@ -262,8 +262,11 @@ describe.skipIf(!hasTerminal)('redis-cli on a terminal', () => {
     const closed = new Promise((resolve) => child.once('close', resolve))
     if (keys.length > 0) await eventually(() => /\d> /.test(shown), 'the prompt')
     for (const text of keys) {
+      const before = shown.length
       child.stdin.write(text)
       await sleep(50)
+      const prompted = () => /\n[^\n]*\d> /.test(shown.slice(before)) // what is typed before that is shown otherwise
+      if (text.endsWith('\r')) await eventually(prompted, 'the next prompt')
     }
     await eventually(() => until.test(shown), `${until} on the terminal`)
     child.stdin.write('\x03')

@@ -27,9 +27,11 @@ describe('a clock that is set', () => {
     await ask(client, 'SET', 'long', 'value', 'EX', '7200')
     const idle = await connect(server())
     await ask(idle, 'CLIENT', 'SETNAME', 'idle')
-    const waiting = await connect(server())
-    waiting.send(encode('BLPOP', 'list', '2'))
+    const [waiting, longer] = [await connect(server()), await connect(server())]
+    longer.send(encode('BLPOP', 'list', '1000'))
     await eventually(async () => body(await ask(client, 'INFO', 'clients')).includes('blocked_clients:1'))
+    waiting.send(encode('BLPOP', 'list', '2'))
+    await ask(client, 'PING')
 
     const hour = await serverHour()
     server().process.kill('SIGUSR2')
@@ -38,8 +40,8 @@ describe('a clock that is set', () => {
     await eventually(async () => (await ask(client, 'DBSIZE')) === ':1\r\n')
     expect(await number('TTL', 'long')).toBeLessThanOrEqual(3600)
     expect(await number('OBJECT', 'IDLETIME', 'long')).toBeLessThan(600)
-    expect(body(await ask(client, 'INFO', 'clients'))).toContain('blocked_clients:1')
     expect((await waiting.replies(1)).toString()).toBe('*-1\r\n')
+    expect(body(await ask(client, 'INFO', 'clients'))).toContain('blocked_clients:1')
 
     await ask(client, 'CLIENT', 'PAUSE', '500', 'WRITE')
     server().process.kill('SIGUSR2')

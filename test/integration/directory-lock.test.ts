@@ -48,7 +48,7 @@ test('servers that save nothing by themselves may share a directory, but not wri
   expect(await ask(client, 'BGREWRITEAOF')).toMatch(/^-ERR/)
   expect(await ask(client, 'CONFIG', 'SET', 'save', '900 1')).toMatch(/^-ERR CONFIG SET failed/)
   expect(await ask(client, 'CONFIG', 'SET', 'appendonly', 'yes')).toMatch(/^-ERR CONFIG SET failed/)
-  expect(other.log()).toContain('uses the files in this directory')
+  await other.waitForLog(/uses the files in this directory/)
   await start(dir, ['--save', '', '--appendonly', 'yes', '--appendfilename', 'other.aof']) // which writes no RDB file
   const elsewhere = directory()
   await start(elsewhere, ['--save', ''])

@@ -185,7 +185,7 @@ describe('the package', () => {
        await new Promise((resolve) => setTimeout(resolve, 300))
        for (const server of servers) await server.close()`,
     )
-    const { stdout, stderr } = await run(process.execPath, [join(dir, 'program.mjs')], { timeout: 10_000 })
+    const { stdout, stderr } = await run(process.execPath, [join(dir, 'program.mjs')], { timeout: 60_000 })
     expect([stdout, stderr]).toEqual(['', ''])
   })
 

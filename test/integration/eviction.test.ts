@@ -98,7 +98,7 @@ describe('maxmemory', () => {
     const client = await connect(server())
     await ask(client, 'FLUSHALL')
     await ask(client, 'CONFIG', 'SET', 'maxmemory-policy', 'volatile-ttl')
-    await ask(client, 'SET', 'watched', 'value', 'EX', '1')
+    await ask(client, 'SET', 'watched', 'value', 'EX', '100')
     await ask(client, 'WATCH', 'watched')
     let left = ':1\r\n'
     for (let index = 0; left === ':1\r\n' && index < 1000; index++) {

@@ -26,7 +26,7 @@ async function startSlowly(): Promise<{ server: TestServer; dir: string; digest:
   const digest = await ask(client, 'DEBUG', 'DIGEST')
   await ask(client, 'SAVE')
   await before.stop('SIGKILL')
-  const server = await start(dir, false, '--key-load-delay', '2000', '--save', '900 1')
+  const server = await start(dir, false, '--key-load-delay', '30000', '--save', '900 1')
   await eventually(() => server.log().includes('Loading RDB produced by'))
   return { server, dir, digest }
 }
@@ -49,6 +49,7 @@ test('clients are answered while the data is loaded', async () => {
   expect(loaded).toBeLessThan(total)
   expect(info).toMatch(/^loading_loaded_perc:\d+\.\d\d\r$/m)
   expect(info).toMatch(/^loading_eta_seconds:\d+\r$/m)
+  expect(await ask(client, 'CONFIG', 'SET', 'key-load-delay', '0')).toBe(OK)
   await eventually(async () => (await ask(client, 'PING')) === '+PONG\r\n')
   expect(await ask(client, 'DEBUG', 'DIGEST')).toBe(digest)
   expect(body(await ask(client, 'INFO', 'persistence'))).not.toContain('loading_total_bytes')

@@ -68,7 +68,7 @@ describe('long values', () => {
     }
     await eventually(async () => body(await ask(client, 'INFO', 'persistence')).includes('rdb_bgsave_in_progress:0'))
     expect(await ask(client, 'DEBUG', 'VERIFY')).toBe(OK)
-  }, 60_000)
+  })
 
   test('that were never stored leave nothing behind', async () => {
     const control = await connect(server())

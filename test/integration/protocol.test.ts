@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { Random } from '../../src/lib/random.ts'
 import { encode, type RawClient } from '../helpers/raw-client.ts'
 import { sleep, startCinnabar, type TestServer } from '../helpers/servers.ts'
-import { ask, connect, OK, useServer } from './support.ts'
+import { ask, connect, eventually, OK, useServer } from './support.ts'
 
 const MB = 1024 * 1024
 const GB = 1024 * MB
@@ -278,10 +278,9 @@ describe.skipIf(!enoughMemory)('a value of 512 MB', () => {
       await receiveLong(server, part)
       expect(memoryOf(server, 'VmHWM') - empty, 'memory while it went').toBeLessThan(2.3 * LEN)
       expect(await ask(client, 'GETRANGE', 'huge', LEN - 4, -1)).toBe(`$4\r\n${part.toString('latin1', PART - 4)}\r\n`)
-      expect(performance.now() - started).toBeLessThan(30_000)
+      expect(performance.now() - started).toBeLessThan(90_000)
       expect(await ask(client, 'DEL', 'huge')).toBe(':1\r\n')
-      await sleep(500)
-      expect(memoryOf(server, 'VmRSS') - empty, 'memory afterwards').toBeLessThan(LEN / 4)
+      await eventually(() => memoryOf(server, 'VmRSS') - empty < LEN / 4, 'the end of its memory')
     } finally {
       await server.stop()
     }

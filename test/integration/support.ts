@@ -1,6 +1,7 @@
 /* What the integration tests share: one server for a file of tests, and short ways to talk to it. */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
-import type { Argument, RawClient } from '../helpers/raw-client.ts'
+import { type Argument, encode, type RawClient } from '../helpers/raw-client.ts'
 import { type StartOptions, sleep, startCinnabar, type TestServer } from '../helpers/servers.ts'
 
 /** Starts a server before the tests of the file (or group) and stops it after them. */
@@ -40,13 +41,29 @@ export async function describeClient(client: RawClient): Promise<Record<string, 
   return fieldsOf(body(await ask(client, 'CLIENT', 'INFO')))
 }
 
-/** Waits until `check` holds; fails the test if it does not within 5 s. */
+const PATIENCE_MS = 30_000
+
+/** Waits until `check` holds; fails the test if it does not within 30 s. For what stays once it has come: a state that
+ *  passes may be over before the first look. */
 export async function eventually(check: () => Promise<boolean> | boolean, what = 'the condition'): Promise<void> {
-  const until = Date.now() + 5000
+  const until = Date.now() + PATIENCE_MS
   while (!(await check())) {
-    if (Date.now() > until) throw new Error(`${what} did not come about within 5 s`)
+    if (Date.now() > until) throw new Error(`${what} did not come about within ${PATIENCE_MS} ms`)
     await sleep(10)
   }
+}
+
+/** Has the server sleep, from before this returns; `awake` settles when it has ended. */
+export async function putToSleep(
+  server: TestServer,
+  client: RawClient,
+  seconds: string,
+): Promise<{ awake: Promise<Buffer[]> }> {
+  const commands = [['MULTI'], ['DEBUG', 'LOG', 'asleep'], ['DEBUG', 'SLEEP', seconds], ['EXEC']]
+  client.send(Buffer.concat(commands.map((words) => encode(...words))))
+  const awake = client.replies(commands.length)
+  await server.waitForLog(/DEBUG LOG: asleep/)
+  return { awake }
 }
 
 /** The lines of CLIENT LIST. */
@@ -54,5 +71,9 @@ export async function listClients(client: RawClient): Promise<Record<string, str
   const text = body(await ask(client, 'CLIENT', 'LIST'))
   return text.trim().split('\n').map(fieldsOf)
 }
+
+/** How many files a process may have open, connections among them. */
+export const openFilesAllowed = (): number =>
+  Number(/^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])
 
 export const OK = '+OK\r\n'

@@ -45,7 +45,7 @@ describe('tracking', () => {
   test('tells of a change before its notification, and of a key that ran out of time behind it', async () => {
     const [client, other] = [await connect(server()), await connect(server())]
     await ask(other, 'FLUSHALL')
-    await ask(other, 'SET', 'short', '1', 'PX', '50')
+    await ask(other, 'SET', 'short', '1', 'PX', '2000')
     await ask(other, 'CONFIG', 'SET', 'notify-keyspace-events', 'Ex$')
     await ask(client, 'HELLO', '3')
     await ask(client, 'PSUBSCRIBE', '__key*')

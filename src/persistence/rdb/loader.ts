@@ -40,7 +40,7 @@ export interface LoaderOptions {
   readonly checksum: boolean
   /** A key that is there already is replaced; else that is an error. */
   readonly replace: boolean
-  /** As `pauseFor`: how long to wait after each key. */
+  /** As `pauseFor`: how long to wait after each key; its owner may change it meanwhile. */
   readonly keyDelay: number
   /** Who takes the libraries of functions that are in the file; null: there must be none. */
   readonly functions: FunctionStore | null
