@@ -10,7 +10,7 @@
  *
  * `height` is the number of levels above the leaves; `first` and `last` are the outermost leaves, and leaves are linked
  * both ways. In a weighted tree whatever is a child has its block's ref in its word 3, `parent` (the owner's children
- * as well); the other kind of tree spares itself that.
+ * as well); the other kind of tree spares itself that, and has a gap there in its first leaf (`shift`).
  *
  * Every change follows a path: the block of each level and the slot in it, level 0 being the leaf. The owner puts it
  * there (or `descend` or `climb` do), `open`s a place for a record at its end, writes the record, and `settle`s the
@@ -21,11 +21,25 @@
  * went in instead, so that what comes in order leaves full leaves. Blocks too empty are joined or evened out. A tree of
  * one leaf has a block that grows with it.
  *
- * Always: a weight is the sum of those below, and a key the first one below; blocks have min … max records, the top
- * two or more, but the first and last leaf may have fewer; keys ascend (the owner's verify sees to that). */
+ * A search takes the last block whose first key is not behind what is sought, or else the first block. So it needs no
+ * key of the blocks on the way to the very first leaf, and these are not renewed with each change there. Nor are the
+ * records of that leaf moved each time that the first one goes. ZPOPMIN has to do with nothing else there.
+ *
+ * Always: a weight is the sum of those below, and a key the first one below, but for those on the way to the very first
+ * leaf; blocks have min … max records, the top two or more, but the first and last leaf may have fewer; there is a gap
+ * between a `shift` and the next `closeGap` only; keys ascend (the owner's verify sees to that). */
 import { assert } from '../lib/assert.ts'
 import { copyBytes } from '../lib/bytes.ts'
-import { blockSizeFor, CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
+import {
+  blockSizeFor,
+  CHUNK_MASK,
+  CHUNK_SHIFT,
+  type Memory,
+  NONE,
+  posOf,
+  type Ref,
+  wordPosOf,
+} from '../memory/memory.ts'
 
 // Words of the root.
 export const WEIGHT = 0
@@ -43,6 +57,8 @@ export const COUNT = 0
 export const NEXT = 1
 export const PREV = 2
 export const PARENT = 3
+/** The same word of a first leaf, in a tree of keys: so many records at its beginning have been taken out. */
+export const GAP = 3
 /** The word of a block at which its first record begins. */
 export const RECORDS = 4
 
@@ -329,7 +345,7 @@ export class CountedTree {
     const leaf = this.blocks[0]! as Ref
     const slot = this.slots[0]!
     if (this.weighted) this.adopt(leaf, slot, slot + 1, 0)
-    else if (slot === 0) this.renewKeys(root, 0)
+    else if (slot === 0 && leaf !== this.memory.word(root, FIRST)) this.renewKeys(root, 0)
     if (this.count(leaf) <= this.leafMax) return
     for (let level = 0; this.count(this.blocks[level]! as Ref) > this.max(level); level++) {
       if (level === this.memory.word(root, HEIGHT)) this.raise(root)
@@ -343,8 +359,37 @@ export class CountedTree {
     this.removeRecords(leaf, this.slots[0]!, removed, this.leafWords)
     this.weigh(root, -weight)
     const count = this.count(leaf)
-    if (this.slots[0] === 0 && count > 0) this.renewKeys(root, 0)
+    if (this.slots[0] === 0 && count > 0 && leaf !== this.memory.word(root, FIRST)) this.renewKeys(root, 0)
     if (count < this.min(0)) this.mend(root)
+  }
+
+  /** Takes the very first record out of a tree of keys. Those behind it stay where they are, and the leaf notes how
+   *  many are gone: until `closeGap` nothing may be done but this once more, or a look behind the gap. */
+  shift(root: Ref): void {
+    const memory = this.memory
+    let block = memory.word(root, TOP) as Ref
+    for (let level = memory.word(root, HEIGHT); level > 0; level--) {
+      const words = memory.wordsOf(block)
+      const record = wordPosOf(block) + RECORDS
+      words[record + CHILD_WEIGHT]!--
+      block = words[record + CHILD]! as Ref
+    }
+    memory.setWord(root, WEIGHT, memory.word(root, WEIGHT) - 1)
+    const gap = memory.word(block, GAP) + 1
+    memory.setWord(block, GAP, gap)
+    if (gap === this.count(block)) this.closeGap(root)
+  }
+
+  /** The first leaf's records begin where they should again. */
+  closeGap(root: Ref): void {
+    const memory = this.memory
+    const leaf = memory.word(root, FIRST) as Ref
+    if (leaf === NONE || memory.word(leaf, GAP) === 0) return
+    this.removeRecords(leaf, 0, memory.word(leaf, GAP), this.leafWords)
+    memory.setWord(leaf, GAP, 0)
+    if (this.count(leaf) > 0) return
+    this.descendToEnd(root, false)
+    this.mend(root)
   }
 
   /** The first record of the path's block at `level` is another one: its key goes into the records above. */
@@ -687,7 +732,8 @@ export class CountedTree {
       tally.inners++
       for (let slot = 0; slot < count; slot++) this.verifyRecord(root, block, slot, level, tally)
     }
-    if (this.weighted) {
+    if (!this.weighted) assert(memory.word(block, GAP) === 0, 'there is no gap that has not been closed')
+    else {
       for (let slot = 0; slot < count; slot++) {
         assert(memory.word(this.child(block, slot), PARENT) === block, 'a child knows its block')
       }
@@ -698,10 +744,12 @@ export class CountedTree {
   private verifyRecord(root: Ref, block: Ref, slot: number, level: number, tally: Tally): void {
     const memory = this.memory
     const below = this.child(block, slot)
+    const isFirst = tally.last === NONE
     const weight = this.verifyBlock(root, below, level - 1, tally)
     const record = RECORDS + slot * this.innerWords
     assert(weight === memory.word(block, record + CHILD_WEIGHT), 'a record knows the weight below')
     const first = RECORDS + (level === 1 ? 0 : CHILD_KEY)
+    if (isFirst) return
     for (let word = 0; word < this.keyWords; word++) {
       const key = memory.word(block, record + CHILD_KEY + word)
       assert(key === memory.word(below, first + word), 'a record has the first key below')

@@ -35,6 +35,7 @@ import {
   COUNT,
   CountedTree,
   FIRST,
+  GAP,
   HEIGHT,
   LAST,
   NEXT,
@@ -57,6 +58,9 @@ const INNER_WORDS = CHILD_KEY + KEY_WORDS
 
 const LEAF_SIZE = 1024
 const INNER_SIZE = 1024
+
+/** So many members of one score, at most, are looked at one by one. */
+const ALIKE_MAX = 8
 
 // Where something sought belongs among members of its score.
 const BEFORE_EQUAL = 0
@@ -110,6 +114,7 @@ export class SortedIndex {
 
   /** Adds a member that is not in the index. Allocates. */
   insert(root: Ref, score: number, member: Ref): void {
+    this.tree.closeGap(root)
     this.noteMember(score, member)
     if (this.belongsLast(root)) this.tree.descendToEnd(root, true)
     else if (this.belongsFirst(root)) this.tree.descendToEnd(root, false)
@@ -152,17 +157,13 @@ export class SortedIndex {
 
   /** Takes out a member that is in the index with this score. */
   remove(root: Ref, score: number, member: Ref): void {
-    this.noteMember(score, member)
-    this.descend(root)
-    DEV: assert(this.memberAtPath() === member, 'only what is in the index can be removed')
+    this.descendToMember(root, score, member)
     this.tree.close(root, 1, 1)
   }
 
   /** Moves a member from its score to another one. Allocates. */
   rescore(root: Ref, score: number, member: Ref, newScore: number): void {
-    this.noteMember(score, member)
-    this.descend(root)
-    DEV: assert(this.memberAtPath() === member, 'only what is in the index can be moved')
+    this.descendToMember(root, score, member)
     this.noteMember(newScore, member)
     if (this.moveInLeaf(root, member)) return
     this.tree.close(root, 1, 1)
@@ -210,6 +211,7 @@ export class SortedIndex {
   /** Moves the blocks above the member with so many before it, if they must be moved; returns the number of members up
    *  to the end of its leaf. The root stays where it is. Allocates. */
   compact(root: Ref, rank: number): number {
+    this.tree.closeGap(root)
     this.tree.descend(root, rank)
     this.tree.compactPath(root)
     return rank - this.tree.slots[0]! + this.memory.word(this.tree.blocks[0]! as Ref, COUNT)
@@ -217,14 +219,13 @@ export class SortedIndex {
 
   /** The number of members before this one. */
   rank(root: Ref, score: number, member: Ref): number {
-    this.noteMember(score, member)
-    this.descend(root)
-    DEV: assert(this.memberAtPath() === member, 'only what is in the index has a rank')
+    this.descendToMember(root, score, member)
     return this.tree.position(root)
   }
 
   /** The member with so many before it, 0 to count - 1. */
   at(root: Ref, rank: number): Ref {
+    this.tree.closeGap(root)
     this.tree.descend(root, rank)
     return this.memberAtPath()
   }
@@ -263,6 +264,7 @@ export class SortedIndex {
   }
 
   private descendToBytes(root: Ref, bytes: Uint8Array, pos: number, len: number, inclusive: boolean): void {
+    this.tree.closeGap(root)
     const first = this.memory.word(root, FIRST) as Ref
     if (first !== NONE) {
       this.high = this.memory.word(first, RECORDS + HIGH)
@@ -291,14 +293,27 @@ export class SortedIndex {
     this.alikeAfter = 0
   }
 
+  /** Makes the path lead to a member that is in the index with this score. */
+  private descendToMember(root: Ref, score: number, member: Ref): void {
+    this.noteMember(score, member)
+    this.tree.slots[0] = this.slotOf(this.descendToLeaf(root), member)
+    DEV: assert(this.memberAtPath() === member, 'a member that is sought is in the index')
+  }
+
   /** Makes the path lead to where what is sought is, or belongs. */
   private descend(root: Ref): void {
+    const leaf = this.descendToLeaf(root)
+    this.tree.slots[0] = leaf === NONE ? 0 : this.countBefore(leaf, RECORDS, KEY_WORDS, 0, this.afterSame)
+  }
+
+  /** As `descend`, as far as the leaf, which it returns; NONE if there is none. */
+  private descendToLeaf(root: Ref): Ref {
     const memory = this.memory
+    this.tree.closeGap(root)
     const { blocks, slots } = this.tree
     let block = memory.word(root, TOP) as Ref
     blocks[0] = block
-    slots[0] = 0
-    if (block === NONE) return
+    if (block === NONE) return NONE
     for (let level = memory.word(root, HEIGHT); level > 0; level--) {
       // The last block whose first member is not behind it. A member found as such a first one is in that block.
       const slot = this.countBefore(block, RECORDS + CHILD_KEY, INNER_WORDS, 1, true) - 1
@@ -307,7 +322,30 @@ export class SortedIndex {
       block = memory.word(block, RECORDS + slot * INNER_WORDS + CHILD) as Ref
     }
     blocks[0] = block
-    slots[0] = this.countBefore(block, RECORDS, KEY_WORDS, 0, this.afterSame)
+    return block
+  }
+
+  /** The slot of a member, which is sought, in its leaf. A few of one score are told apart by their refs: their bytes
+   *  lie anywhere. */
+  private slotOf(leaf: Ref, member: Ref): number {
+    const words = this.memory.words[leaf >>> CHUNK_SHIFT]!
+    const head = (leaf & CHUNK_MASK) << 2
+    const first = head + RECORDS
+    const { high, low } = this
+    let known = 0
+    let after = words[head + COUNT]!
+    while (known < after) {
+      const middle = (known + after) >>> 1
+      const at = first + middle * KEY_WORDS
+      const otherHigh = words[at + HIGH]!
+      if (otherHigh < high || (otherHigh === high && words[at + LOW]! < low)) known = middle + 1
+      else after = middle
+    }
+    const end = Math.min(known + ALIKE_MAX, words[head + COUNT]!)
+    for (let slot = known; slot < end; slot++) {
+      if (words[first + slot * KEY_WORDS + MEMBER] === member) return slot
+    }
+    return this.countBefore(leaf, RECORDS, KEY_WORDS, known, false)
   }
 
   /** How many records of the block lie before what is sought; the first `known` do. `word` is that of the first key. */
@@ -361,21 +399,25 @@ export class SortedIndex {
 
   /** Places the cursor on the member with so many before it, 0 to count - 1. */
   seek(root: Ref, rank: number, cursor: IndexCursor): void {
+    this.tree.closeGap(root)
     this.tree.descend(root, rank)
     cursor.place(this.tree.blocks[0]! as Ref, this.tree.slots[0]!)
   }
 
   /** Places the cursor on the first member, or on the last; the index must not be empty. */
   seekEnd(root: Ref, last: boolean, cursor: IndexCursor): void {
+    if (last) this.tree.closeGap(root)
     const leaf = this.memory.word(root, last ? LAST : FIRST) as Ref
-    cursor.place(leaf, last ? this.memory.word(leaf, COUNT) - 1 : 0)
+    cursor.place(leaf, last ? this.memory.word(leaf, COUNT) - 1 : this.memory.word(leaf, GAP))
   }
 
   /** Takes out the first member, or the last; it stays the caller's. */
   removeEnd(root: Ref, last: boolean): void {
     const { tree } = this
-    tree.descendToEnd(root, last)
-    if (last) tree.slots[0]!--
+    if (!last) return tree.shift(root)
+    tree.closeGap(root)
+    tree.descendToEnd(root, true)
+    tree.slots[0]!--
     tree.close(root, 1, 1)
   }
 
@@ -383,6 +425,7 @@ export class SortedIndex {
    *  the caller's. Returns how many. To be called until all are gone. */
   removeRange(root: Ref, rank: number, count: number): number {
     const memory = this.memory
+    this.tree.closeGap(root)
     this.tree.descend(root, rank)
     const leaf = this.tree.blocks[0]! as Ref
     const slot = this.tree.slots[0]!
@@ -406,6 +449,7 @@ export class SortedIndex {
   verify(root: Ref, given?: (member: Ref) => number): void {
     const memory = this.memory
     const scoreBy = given ?? ((member: Ref) => scoreOf(memory, member))
+    this.tree.closeGap(root)
     this.tree.verify(root)
     let prev: Ref = NONE
     let count = 0

@@ -4,15 +4,19 @@
  *   roots    | table | table | …     to be filled in with the hashes; NONE: this index is passed over
  *   hashes   | hash  | hash  | …
  *   buckets  | ref   | ref   | …     of each one's bucket, once its line has been asked for
- *   entries  | ref   | NONE  | …     of the entry that its lookup will probably find, once that has
+ *   likely   | ref   | ref   | …     of the entry that its lookup will probably look at, or of the overflow bucket
+ *   entries  | ref   | NONE  | …     of that entry; NONE if the bucket has no such fingerprint
  *
- * First `touchBuckets`, then `touchEntries`, for as many as have been filled in. Hashes are worked out before, not in
- * between: a loop that hashes as well holds so much that only one or two reads overlap. What has been noted is good
- * until the table changes.
+ * First `touchBuckets`, then `touchEntries`, for as many as have been filled in. What has been noted is good until the
+ * table changes.
+ *
+ * Hashes are worked out before, and places in loops that read only what is near: what is far is read at the end of each
+ * step, all at once (memory/read-ahead.ts).
  *
  * Lookups by likelihood need no branch: the tests of a bucket's three groups of fingerprints make one number, and where
  * none matches, the word before the first ref is taken, which is the link to the overflow bucket. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { readAll } from '../memory/read-ahead.ts'
 import { CHAIN_MAX, type Table } from './table.ts'
 import {
   BITS,
@@ -21,7 +25,6 @@ import {
   DIRECTORY,
   hitsOf,
   LINE_REF_SHIFT,
-  LINE_SHIFT,
   NEXT,
   REF_WORDS_SHIFT,
   SLOT_0,
@@ -37,6 +40,7 @@ export class TableAhead {
   readonly hashes: Int32Array
   readonly entries: Int32Array
   private readonly buckets: Int32Array
+  private readonly likely: Int32Array
   private readonly memory: Memory
   /** Takes what was read, so that reading it is not optimised away. */
   sink = 0
@@ -47,6 +51,7 @@ export class TableAhead {
     this.hashes = new Int32Array(size)
     this.entries = new Int32Array(size)
     this.buckets = new Int32Array(size)
+    this.likely = new Int32Array(size)
   }
 
   /** Reads the first word of each bucket, and of its segment's header, which inserts and removals write. */
@@ -61,7 +66,10 @@ export class TableAhead {
     let sink = 0
     for (let index = 0; index < count; index++) {
       const wanted = roots[index]! as Ref
-      if (wanted === NONE) continue
+      if (wanted === NONE) {
+        buckets[index] = NONE
+        continue
+      }
       if (wanted !== root) {
         root = wanted
         const rootWords = chunks[root >>> CHUNK_SHIFT]!
@@ -77,47 +85,41 @@ export class TableAhead {
       const segment = directoryWords[pair]!
       const line = ((hash << directoryWords[pair + 1]!) >>> lineShift) + 1
       buckets[index] = segment + (line << LINE_REF_SHIFT)
-      const words = chunks[segment >>> CHUNK_SHIFT]!
-      const start = (segment & CHUNK_MASK) << REF_WORDS_SHIFT
-      sink ^= words[start]! ^ words[start + (line << LINE_SHIFT)]!
+      sink ^= chunks[segment >>> CHUNK_SHIFT]![(segment & CHUNK_MASK) << REF_WORDS_SHIFT]!
     }
-    this.sink ^= sink
+    this.sink ^= sink ^ readAll(this.memory, buckets, count)
   }
 
   /** Reads the first word of the entry that each lookup will probably find. */
   touchEntries(count: number): void {
-    const { roots, hashes, buckets, entries } = this
+    const { roots, hashes, buckets, likely, entries } = this
     const chunks = this.memory.words
-    let sink = 0
     for (let index = 0; index < count; index++) {
-      if (roots[index] === NONE) continue
+      if (roots[index] === NONE) {
+        likely[index] = NONE
+        continue
+      }
       const ref = buckets[index]!
       const words = chunks[ref >>> CHUNK_SHIFT]!
       const bucket = (ref & CHUNK_MASK) << REF_WORDS_SHIFT
       const hits = hitsOf(words, bucket, hashes[index]! & 0xff)
       const entry = words[bucket + slotOf(hits)]!
+      likely[index] = entry
       entries[index] = hits === 0 ? NONE : entry
-      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << REF_WORDS_SHIFT]!
     }
-    this.sink ^= sink
+    this.sink ^= readAll(this.memory, likely, count)
   }
 
   /** Reads the first word of each of `entries`, which have been filled in. */
   readEntries(count: number): void {
-    const { entries } = this
-    const chunks = this.memory.words
-    let sink = 0
-    for (let index = 0; index < count; index++) {
-      const entry = entries[index]!
-      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << REF_WORDS_SHIFT]!
-    }
-    this.sink ^= sink
+    this.sink ^= readAll(this.memory, this.entries, count)
   }
 }
 
 const CANDIDATES_MAX = 64
 const buckets = new Int32Array(CANDIDATES_MAX)
 const slots = new Int32Array(CANDIDATES_MAX)
+const entries = new Int32Array(CANDIDATES_MAX)
 
 /** Draws ahead for so many calls of `Table.random`, and reads what they will want; returns what means nothing. The
  *  calls judge every word anew, so that nothing is lost but time if the table has changed by then. */
@@ -134,9 +136,10 @@ export function drawAhead(table: Table, root: Ref, wanted: number): number {
       const bucket = buckets[index]!
       const word = ((bucket & CHUNK_MASK) << REF_WORDS_SHIFT) + slots[index]!
       const ref = chunks[bucket >>> CHUNK_SHIFT]![word]!
-      if (ref !== NONE) met++
-      sink ^= chunks[ref >>> CHUNK_SHIFT]![(ref & CHUNK_MASK) << REF_WORDS_SHIFT]!
+      entries[index] = ref
+      met += (ref | -ref) >>> 31 // no branch: it would be anybody's guess
     }
+    sink ^= readAll(memory, entries, count)
   }
   return sink
 }
@@ -162,12 +165,6 @@ function drawBuckets(table: Table, root: Ref, wanted: number): number {
     // What lies in an overflow bucket is left to the call.
     slots[count++] = slot < SLOTS ? SLOT_0 + slot : NEXT
   }
-  const chunks = memory.words
-  let sink = 0
-  for (let index = 0; index < count; index++) {
-    const bucket = buckets[index]!
-    sink ^= chunks[bucket >>> CHUNK_SHIFT]![(bucket & CHUNK_MASK) << REF_WORDS_SHIFT]!
-  }
-  table.sink = sink
+  table.sink = readAll(memory, buckets, count)
   return count
 }

@@ -11,6 +11,7 @@
  * anybody's guess, and a branch on it would be mispredicted as often as not: it is added up instead. Keys are compared
  * by words: they begin with one, and so do their blocks end. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, type Ref } from '../memory/memory.ts'
+import { readAll } from '../memory/read-ahead.ts'
 import { hashOfKey, KEY_LEN_LONG, KEY_LEN_SHIFT, KEY_WORD_MASK } from './entry-head.ts'
 import {
   BITS,
@@ -52,19 +53,14 @@ export class TableFilter {
     const { entries, hashes } = this
     const count = Math.min(after - first, entries.length)
     const chunks = this.memory.words
-    let sink = 0
-    for (let index = 0; index < count; index++) {
-      const entry = found[first + index]!
-      entries[index] = entry
-      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << REF_WORDS_SHIFT]!
-    }
+    for (let index = 0; index < count; index++) entries[index] = found[first + index]!
+    this.sink ^= readAll(this.memory, entries, count)
     for (let index = 0; index < count; index++) {
       const entry = entries[index]!
       const words = chunks[entry >>> CHUNK_SHIFT]!
       const head = (entry & CHUNK_MASK) << REF_WORDS_SHIFT
       hashes[index] = hashOfKey(words, head, words[head]!)
     }
-    this.sink ^= sink
     this.count = count
     return count
   }
@@ -98,19 +94,16 @@ export class TableFilter {
     const directoryPos = (directory & CHUNK_MASK) << REF_WORDS_SHIFT
     const pairShift = 31 - rootWords[rootPos + DEPTH]!
     const lineShift = 32 - rootWords[rootPos + BITS]!
-    let sink = 0
     for (let index = 0; index < count; index++) {
       const hash = hashes[index]!
       const pair = directoryPos + (((hash >>> 1) >>> pairShift) << 1)
       const line = ((hash << directoryWords[pair + 1]!) >>> lineShift) + 1
-      const bucket = directoryWords[pair]! + (line << LINE_REF_SHIFT)
-      buckets[index] = bucket
-      sink ^= chunks[bucket >>> CHUNK_SHIFT]![(bucket & CHUNK_MASK) << REF_WORDS_SHIFT]!
+      buckets[index] = directoryWords[pair]! + (line << LINE_REF_SHIFT)
     }
-    this.sink ^= sink
+    this.sink ^= readAll(this.memory, buckets, count)
   }
 
-  /** Lists those that may be in their buckets; returns how many. */
+  /** Lists those that may be in their buckets, and reads what they may be; returns how many. */
   private findLikely(): number {
     const { hashes, buckets, likely, others, count } = this
     const chunks = this.memory.words
@@ -125,6 +118,7 @@ export class TableFilter {
       others[met] = words[bucket + slotOf(hits)]! & ((hits | -hits) >> 31)
       met += (may | -may) >>> 31
     }
+    this.sink ^= readAll(this.memory, others, met)
     return met
   }
 

@@ -9,6 +9,7 @@
  *
  * Hashes are 32 bits: beyond 2^DEPTH_MAX segments chains grow instead. */
 import { CHUNK_MASK, CHUNK_SHIFT, type Memory, NONE, posOf, type Ref } from '../memory/memory.ts'
+import { readAll } from '../memory/read-ahead.ts'
 import { keyHashOf } from './entry-head.ts'
 import {
   BITS,
@@ -172,14 +173,7 @@ export class TableSegments {
   /** Reads all that have been gathered, whose hashes are wanted next: these reads overlap, those between hashes do not.
    *  A split takes half the time. */
   private touchMoving(count: number): void {
-    const chunks = this.memory.words
-    const { moving } = this
-    let sink = 0
-    for (let index = 0; index < count; index++) {
-      const entry = moving[index]!
-      sink ^= chunks[entry >>> CHUNK_SHIFT]![(entry & CHUNK_MASK) << 2]!
-    }
-    this.sink = sink
+    this.sink = readAll(this.memory, this.moving, count)
   }
 
   /** Moves the only segment's entries into one with 2^bits buckets. */

@@ -111,6 +111,21 @@ class Pair {
     }
   }
 
+  /** Takes out the first member, or the last, as those are who pop. */
+  removeEnd(last: boolean): void {
+    const item = last ? this.model.pop()! : this.model.shift()!
+    this.index.seekEnd(this.root, last, this.cursor)
+    expect(this.cursor.member).toBe(item.ref)
+    expect(this.cursor.score).toBe(item.score)
+    if (!last && this.count > 0) {
+      this.cursor.next()
+      expect(this.cursor.member).toBe(this.model[0]!.ref)
+    }
+    this.index.removeEnd(this.root, last)
+    this.forget(item)
+    expect(this.index.count(this.root)).toBe(this.count)
+  }
+
   textOf(member: Ref): string {
     return latin1(this.memory.bytesOf(member), keyPosOf(this.memory, member), keyLenOf(this.memory, member))
   }
@@ -298,6 +313,44 @@ describe('random operations agree with a sorted array', () => {
       { numRuns: 6 },
     )
   })
+
+  // What was taken from the front leaves a gap: whoever comes next must not fall into it.
+  test.each(FAN_OUTS)(
+    'when members are taken from the ends, and then anything is done (%i, %i)',
+    (leafMax, innerMax) => {
+      fc.assert(
+        fc.property(fc.integer(), (seed) => {
+          const pair = new Pair(seed, leafMax, innerMax)
+          const { random, index, root } = pair
+          const after = [
+            () => pair.insert(pair.anyScore(), pair.anyText()),
+            () => pair.insert(-9, pair.anyText()),
+            () => pair.remove(random.below(pair.count)),
+            () => pair.rescore(random.below(pair.count), pair.anyScore()),
+            () => pair.removeRange(0, 1 + random.below(pair.count)),
+            () => pair.removeEnd(true),
+            () => expect(index.at(root, 0)).toBe(pair.model[0]!.ref),
+            () => index.compact(root, 0),
+            () => pair.verifyRanks(),
+            () => pair.verifyWalk(8),
+            () => pair.verifyWhole(),
+          ]
+          for (let round = 0; round < 300; round++) {
+            while (pair.count < 60) pair.insert(pair.anyScore(), `${pair.anyText()}${random.below(1e9)}`)
+            for (let left = random.below(12); left > 0; left--) pair.removeEnd(false)
+            after[random.below(after.length)]!()
+            if (round % 4 === 0) pair.verify()
+          }
+          while (pair.count > 0) pair.removeEnd(false)
+          pair.verify()
+          pair.insert(1, 'again')
+          pair.removeEnd(random.below(2) === 0)
+          pair.dismantle()
+        }),
+        { numRuns: 3 },
+      )
+    },
+  )
 
   test('with blocks of the real size, thousands of members, and small steps of scores', () => {
     const pair = new Pair(1, 83, 49)
