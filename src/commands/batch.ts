@@ -103,6 +103,7 @@ export class Batch {
     let namePos = 0
     let nameLen = -1
     let command: Command | undefined
+    let readAhead = 0
     this.hasMembers = false
     this.hasTakers = false
     for (let index = 0; index < count; index++) {
@@ -126,13 +127,14 @@ export class Batch {
         hash = hashBytes(bytes, keyPos, keyLen)
         records[record + HINT] = Hint.READ_AHEAD
         keys.roots[index] = root
+        readAhead = index + 1
       }
       keys.hashes[index] = hash
       if (command.memberAt > 0) this.hasMembers = true
       if (command.takes !== Taking.NOTHING) this.hasTakers = true
     }
-    keys.touchBuckets(count)
-    keys.touchEntries(count)
+    keys.touchBuckets(readAhead)
+    keys.touchEntries(readAhead)
     if (this.hasMembers) this.prefetchMembers(decoder, call.keyspace)
     if (this.hasTakers) this.prefetchTaken(call.keyspace)
   }

@@ -201,10 +201,8 @@ export class Lists {
   /** Removes the element that `locateEnd` found. */
   removeEnd(): void {
     const { entry, node, off, listpacks, quicklist } = this
-    if (node !== NONE) {
-      if (this.backwards) quicklist.delete(this.valueOf(entry), node, off)
-      else quicklist.removeFirst(this.valueOf(entry))
-    } else this.entries.setValue(entry, listpacks.delete(this.block, off))
+    if (node !== NONE) quicklist.removeEnd(this.valueOf(entry), !this.backwards, off)
+    else this.entries.setValue(entry, listpacks.delete(this.block, off))
   }
 
   /** Copies the element that the listpacks point at to `kept`; returns its length. */

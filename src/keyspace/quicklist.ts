@@ -233,16 +233,24 @@ export class Quicklist {
     if (grown !== payload) words[at + PAYLOAD] = grown
     words[at + NODE_SIZE] = size + listpacks.pushedSize
     words[at + NODE_COUNT] = count + 1
-    sequence.grewAtEnd(root, 1)
+    sequence.countAtEnd(root, 1)
   }
 
-  /** Removes the first element. */
-  removeFirst(root: Ref): void {
+  /** Removes the first element, or the last one, which is at `off` in its node. */
+  removeEnd(root: Ref, first: boolean, off: number): void {
     const { sequence, listpacks } = this
-    const node = sequence.head(root)
-    if (sequence.countIn(node) === 1) return this.removeNode(root, node)
-    const rest = listpacks.dropFront(this.touched(node))
-    sequence.setNode(root, node, rest, sequence.countIn(node) - 1, listpacks.packedSize(rest))
+    const node = first ? sequence.head(root) : sequence.tail(root)
+    const words = this.memory.wordsOf(node)
+    const at = wordPosOf(node)
+    const count = words[at + NODE_COUNT]!
+    if (count === 1) return this.removeNode(root, node)
+    const payload = words[at + PAYLOAD]! as Ref
+    if (this.watcher !== null) this.watcher.changes(payload)
+    const rest = first ? listpacks.dropFront(payload) : listpacks.dropBack(payload, off)
+    if (rest !== payload) words[at + PAYLOAD] = rest
+    words[at + NODE_SIZE]! -= listpacks.droppedSize
+    words[at + NODE_COUNT] = count - 1
+    sequence.countAtEnd(root, -1)
   }
 
   /** Adds a node with one element beside another one. Allocates. */

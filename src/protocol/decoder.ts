@@ -78,17 +78,32 @@ export class Decoder {
     if (this.wanted === 0) {
       this.requestStart = this.at
       if (bytes[this.at] !== STAR) return this.decodeInline(bytes, end)
-      const count = this.readLength(bytes, this.at + 1, end)
-      if (count === LENGTH_INCOMPLETE) return INCOMPLETE
-      if (count < -1) return this.failCount(count)
-      if (count > ARGUMENTS_MAX) return this.fail('invalid multibulk length')
-      if (this.restricted && count > UNAUTHENTICATED_ARGUMENTS_MAX) return this.fail('unauthenticated multibulk length')
-      this.at = this.lineEnd
-      if (count <= 0) return EMPTY
+      // Most counts have one digit.
+      const start = this.at
+      const digit = start + 3 < end && bytes[start + 2] === CR ? bytes[start + 1]! - DIGIT_0 : 0
+      if (digit > 0 && digit <= 9) {
+        this.at = start + 4
+        this.wanted = digit
+      } else {
+        const state = this.decodeCount(bytes, end)
+        if (state !== COMPLETE) return state
+      }
       this.argc = 0
-      this.wanted = count
     }
     return this.decodeArguments(bytes, end)
+  }
+
+  /** Any count of arguments; COMPLETE if there are some. */
+  private decodeCount(bytes: Uint8Array, end: number): number {
+    const count = this.readLength(bytes, this.at + 1, end)
+    if (count === LENGTH_INCOMPLETE) return INCOMPLETE
+    if (count < -1) return this.failCount(count)
+    if (count > ARGUMENTS_MAX) return this.fail('invalid multibulk length')
+    if (this.restricted && count > UNAUTHENTICATED_ARGUMENTS_MAX) return this.fail('unauthenticated multibulk length')
+    this.at = this.lineEnd
+    if (count <= 0) return EMPTY
+    this.wanted = count
+    return COMPLETE
   }
 
   /** Whether a request has been begun. */
@@ -97,7 +112,7 @@ export class Decoder {
   }
 
   private decodeArguments(bytes: Uint8Array, end: number): number {
-    const first = this.first
+    const { first, pos, len: lens } = this
     const wanted = first + this.wanted
     let argc = first + this.argc
     let at = this.at
@@ -120,16 +135,21 @@ export class Decoder {
         at = this.lineEnd
       }
       if (at + len + 2 > end) return this.pause(argc, dollar)
-      if (argc === this.pos.length) this.growRanges()
-      this.pos[argc] = at
-      this.len[argc] = len
+      if (argc === pos.length) {
+        // (Nothing that is called goes on in the loop: V8 would look the tables up anew for each argument.)
+        this.pause(argc, dollar)
+        this.growRanges()
+        return this.decodeArguments(bytes, end)
+      }
+      pos[argc] = at
+      lens[argc] = len
       argc++
       at += len + 2
     }
     this.argc = argc - first
     this.at = at
     this.wanted = 0
-    this.bytes = bytes
+    if (this.bytes !== bytes) this.bytes = bytes
     return COMPLETE
   }
 

@@ -79,8 +79,9 @@ export class Listpacks {
   bytes: Uint8Array
   pos = 0
   len = 0
-  /** Bytes that the element last pushed takes, all included. */
+  /** Bytes of the element last pushed, or dropped, all included. */
   pushedSize = 0
+  droppedSize = 0
   private frontPos = 0
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
@@ -485,11 +486,25 @@ export class Listpacks {
     const pos = posOf(ref) + HEADER_SIZE
     const bytes = memory.bytesOf(ref)
     const gap = gapAt(bytes, pos)
-    const wide = gap + elementSizeAt(bytes, pos + gap)
+    this.droppedSize = elementSizeAt(bytes, pos + gap)
+    const wide = gap + this.droppedSize
     if (wide > GAP_MAX) return this.delete(ref, HEADER_SIZE + gap)
     writeGap(bytes, pos, wide)
     this.addToCount(ref, -1)
     return this.shrink(ref, memory.word(ref, 0) - wide, wide)
+  }
+
+  /** Removes the last element, which is at `off`, of more than one. */
+  dropBack(ref: Ref, off: number): Ref {
+    const { memory } = this
+    const words = memory.wordsOf(ref)
+    const start = wordPosOf(ref)
+    this.droppedSize = words[start]! - 1 - off
+    words[start] = off + 1
+    const own = memory.bytesOf(ref)
+    own[posOf(ref) + off] = LISTPACK_END
+    countMore(own, posOf(ref) + COUNT, -1)
+    return this.shrink(ref, off + 1, 0)
   }
 
   /** Moves the elements to where the format has them. */

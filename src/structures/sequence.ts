@@ -35,7 +35,7 @@ const HEAD = TREE_WORDS + 2
 const TAIL = TREE_WORDS + 3
 const ROOT_SIZE = (TREE_WORDS + 4) * 4
 
-// Words of a node; PARENT, which is the tree's, is 3. Who pushes to a node at an end writes some of them itself.
+// Words of a node; PARENT, which is the tree's, is 3. Who pushes to a node at an end, or pops, writes some itself.
 export const PAYLOAD = 0
 export const NODE_COUNT = 1
 export const NODE_SIZE = 2
@@ -137,8 +137,9 @@ export class Sequence {
     this.tree.reweigh(root, change)
   }
 
-  /** A node at an end, which no leaf counts, has so many elements more: the caller has written that into its words. */
-  grewAtEnd(root: Ref, added: number): void {
+  /** A node at an end, which no leaf counts, has so many elements more (less, if negative): the caller has written that
+   *  into its words. */
+  countAtEnd(root: Ref, added: number): void {
     const memory = this.memory
     const words = memory.wordsOf(root)
     words[wordPosOf(root) + COUNT]! += added
