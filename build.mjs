@@ -1,14 +1,16 @@
 /* The build: `node build.mjs` bundles src/main.ts and src/index.ts to dist/ and writes index.d.ts beside them.
  *
  * Statements labelled DEV (asserts, mostly) are dropped, and constants are inlined across files: what production runs
- * is smaller and quicker than the source. Packages stay outside: pino starts its transports from files of its own.
+ * is smaller and quicker than the source. V8 keeps a program's text in memory, so names are shortened; the source maps
+ * know them. pino is bundled, too: loaded as a package it takes 0.7 MB and 15 ms more.
  *
- *   --js    without types, for the moments when only the server is wanted (`npm start`, the tests)
+ *   --js       without types, for the moments when only the server is wanted (`npm start`, the tests)
+ *   --names    with the names of the source, for profiles
  *
  * Each file is written beside its place and renamed, and only then are those of an earlier build deleted: a server that
  * starts meanwhile finds either build whole. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
@@ -17,7 +19,10 @@ import { fileURLToPath } from 'node:url'
 const ROOT = dirname(fileURLToPath(import.meta.url))
 const DIST = join(ROOT, 'dist')
 const ENTRIES = ['src/main.ts', 'src/index.ts']
+const LICENSES = 'LICENSES.txt'
 const SHEBANG = '#!/usr/bin/env node\n'
+/** What pino, which is not written as modules, loads those of node by. */
+const REQUIRE = "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);"
 
 const log = (text) => process.stderr.write(`build: ${text}\n`)
 
@@ -42,17 +47,34 @@ async function bundle(esbuild) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    external: ['pino', 'pino-pretty'],
+    external: ['pino-pretty'],
+    banner: { js: REQUIRE },
     dropLabels: ['DEV'],
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: !process.argv.includes('--names'),
+    metafile: true,
     lineLimit: 160,
     legalComments: 'none',
     sourcemap: true,
     write: false,
     logLevel: 'warning', // prints each error with its place in the source
   })
-  return new Map(result.outputFiles.map((file) => [file.path, Buffer.from(file.contents)]))
+  const files = new Map(result.outputFiles.map((file) => [file.path, Buffer.from(file.contents)]))
+  files.set(join(DIST, LICENSES), Buffer.from(licensesOf(Object.keys(result.metafile.inputs))))
+  return files
+}
+
+/** The licenses of the packages that these files belong to. */
+function licensesOf(inputs) {
+  const packages = new Set(inputs.flatMap((path) => path.match(/^.*node_modules\/(@[^/]+\/)?[^/]+/)?.[0] ?? []))
+  const texts = [...packages].sort().map((path) => {
+    const { name, version } = JSON.parse(readFileSync(join(ROOT, path, 'package.json'), 'utf8'))
+    const file = readdirSync(join(ROOT, path)).find((each) => /^licen[cs]e/i.test(each))
+    if (file === undefined) fail(`${name} is bundled, and has no license to go with it`)
+    return `${name} ${version}\n\n${readFileSync(join(ROOT, path, file), 'utf8').trim()}\n`
+  })
+  return `dist/ holds code of these packages.\n\n${texts.join('\n\n')}`
 }
 
 /** esbuild makes every top-level declaration a `var`, which V8 must load anew wherever it is used; of a `const` it

@@ -108,6 +108,7 @@ function specsFrom(args: Arguments): ServerSpec[] {
           '--single-threaded-gc',
           '--max-semi-space-size=2',
           '--v8-pool-size=1',
+          '--no-sparkplug',
           join(ROOT, 'dist', 'main.js'),
           ...quiet,
         ]

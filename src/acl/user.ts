@@ -2,12 +2,12 @@
  *
  * `set` takes one of ACL SETUSER's rules. What is wrong is answered, in Redis's words; the user may have changed by
  * then, so whoever wants all or nothing works on a copy. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { crypto } from '../lib/crypto.ts'
 import { type Commands, RuleError, Selector, selectorOf } from './selector.ts'
 
 const HASH = /^[0-9a-f]{64}$/
 
-const hashOf = (password: string): string => createHash('sha256').update(password, 'latin1').digest('hex')
+const hashOf = (password: string): string => crypto().createHash('sha256').update(password, 'latin1').digest('hex')
 
 /** What all users have in common. */
 export interface Setting {
@@ -112,7 +112,7 @@ export class User {
     if (this.noPassword) return true
     const given = Buffer.from(hashOf(password))
     let accepted = false
-    for (const hash of this.passwords) if (timingSafeEqual(given, Buffer.from(hash))) accepted = true
+    for (const hash of this.passwords) if (crypto().timingSafeEqual(given, Buffer.from(hash))) accepted = true
     return accepted
   }
 

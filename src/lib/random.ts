@@ -1,7 +1,7 @@
 /* Random: a small, fast, seeded generator (sfc32), for sampling and for tests that must repeat themselves.
  *
  * Not for secrets. One seed gives one sequence, on every machine; a generator without one draws it from the system. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from './crypto.ts'
 
 /** Rounds until the seed has reached every bit. */
 const WARM_UP = 12

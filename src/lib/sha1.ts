@@ -1,7 +1,7 @@
 /* SHA-1 of short byte strings, without an object for each: what DEBUG DIGEST takes three times for every element
  * stored. Strings that fill more than one block are left to node:crypto (Node 20: half as fast at 20 bytes, as
  * fast at 100). */
-import { hash } from 'node:crypto'
+import { crypto } from './crypto.ts'
 
 const SIZE_OF_BLOCK = 64
 const SIZE = 20
@@ -48,7 +48,8 @@ function addBlock(): void {
 
 /** Writes the 20 bytes of a string's SHA-1. */
 export function writeSha1(bytes: Uint8Array, pos: number, len: number, target: Uint8Array): void {
-  if (len > SHORT) return target.set(hash('sha1', new Uint8Array(bytes.buffer, bytes.byteOffset + pos, len), 'buffer'))
+  if (len > SHORT)
+    return target.set(crypto().hash('sha1', new Uint8Array(bytes.buffer, bytes.byteOffset + pos, len), 'buffer'))
   state[0] = 0x67452301
   state[1] = 0xefcdab89 | 0
   state[2] = 0x98badcfe | 0

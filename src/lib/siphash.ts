@@ -9,7 +9,7 @@
  * Cost on Node 20: 14 ns for 8 bytes, 19 ns for 16, 27 ns for 32; of words of memory 12, 14 and 20 ns. The last four
  * rounds are a function of their own: with them in one function with the loop, it took 28 ns for 16 bytes. Unrolling
  * them gained nothing that could be told from noise. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from './crypto.ts'
 
 let key0 = 0
 let key1 = 0

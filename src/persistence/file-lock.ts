@@ -20,10 +20,11 @@
  *
  * What it cannot do: keep off a redis-server, which knows of no locks; or see a holder in another container who is
  * stopped (SIGSTOP) or busy for longer than that. */
-import { randomBytes } from 'node:crypto'
+
 import * as nodeFs from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { randomBytes } from '../lib/crypto.ts'
 import { isSystemError } from './rdb/files.ts'
 
 /** A holder elsewhere who has not touched the file for so long is gone, in milliseconds. */

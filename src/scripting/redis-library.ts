@@ -2,7 +2,7 @@
  *
  * Each is a lua_CFunction: its arguments are on the stack of the state that it is called with (a coroutine has one of
  * its own), it pushes results and returns their number. Errors are tables {err='CODE text'}: `raise` throws one. */
-import { hash } from 'node:crypto'
+import { crypto } from '../lib/crypto.ts'
 import { writeDouble } from '../lib/double.ts'
 import { REDIS_VERSION, REDIS_VERSION_NUM } from '../version.ts'
 import { LogLevel, Propagate, type ScriptHost } from './host.ts'
@@ -389,7 +389,7 @@ export class RedisLibrary {
     const pos = lua.baseOf(state)
     const from = isText ? lua.stringPos(pos) : 0
     const len = isText ? lua.stringLen(pos) : 0
-    lua.pushText(state, hash('sha1', lua.bytes.subarray(from, from + len), 'hex'))
+    lua.pushText(state, crypto().hash('sha1', lua.bytes.subarray(from, from + len), 'hex'))
     return 1
   }
 

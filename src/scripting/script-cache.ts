@@ -5,8 +5,9 @@
  *
  * A client that builds its values into its scripts makes a new one each time. So of those that only EVAL has brought,
  * the latest 500 are kept, as in Redis 7.4; what SCRIPT LOAD was asked for stays until SCRIPT FLUSH. */
-import { hash } from 'node:crypto'
+
 import { equalBytes, fromLatin1, latin1 } from '../lib/bytes.ts'
+import { crypto } from '../lib/crypto.ts'
 import type { ScriptEngine } from './engine.ts'
 import { readShebang } from './shebang.ts'
 
@@ -68,7 +69,7 @@ export class ScriptCache {
     const slot = slotOf(bytes, pos, len)
     const recent = this.recent[slot]!
     if (recent !== null && recent.body.length === len && equalBytes(recent.body, 0, bytes, pos, len)) return recent
-    const script = this.scripts.get(hash('sha1', bytes.subarray(pos, pos + len), 'hex'))
+    const script = this.scripts.get(crypto().hash('sha1', bytes.subarray(pos, pos + len), 'hex'))
     if (script !== undefined) this.recent[slot] = script
     return script
   }
@@ -81,7 +82,7 @@ export class ScriptCache {
       const shebang = readShebang(body)
       if (typeof shebang === 'string') return shebang
       const { flags, len: headLen } = shebang
-      const sha = hash('sha1', body, 'hex')
+      const sha = crypto().hash('sha1', body, 'hex')
       script = { sha, shaBytes: fromLatin1(sha), body, flags, headLen, reference: 0, generation: -1, isLoaded: false }
       const problem = this.prepare(script)
       if (problem !== null) return problem

@@ -10,11 +10,12 @@
  * rewritten too: the table of functions gets room for ours, and memory may grow.
  *
  * The package's JavaScript, which wants Node 22, is not used. */
-import { createHash } from 'node:crypto'
+
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { assert } from '../lib/assert.ts'
+import { crypto } from '../lib/crypto.ts'
 
 const PACKAGE = 'lua-redis-wasm'
 const FILE = 'redis_lua.wasm'
@@ -172,7 +173,7 @@ function compile(): object {
   if (compiled !== null) return compiled
   const path = join(dirname(createRequire(import.meta.url).resolve(PACKAGE)), FILE)
   const bytes = readFileSync(path)
-  const sum = createHash('sha256').update(bytes).digest('hex')
+  const sum = crypto().createHash('sha256').update(bytes).digest('hex')
   assert(sum === SHA256, 'the Lua interpreter is the one that was pinned')
   compiled = new Module(extend(bytes))
   return compiled

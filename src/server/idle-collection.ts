@@ -1,12 +1,15 @@
-/* Idle collection: when there was much to do, and then for a while hardly anything, the JavaScript heap is collected
- * once. The young generation grows under load and is made small again by a full collection only, which V8 has no reason
- * for: our heap hardly grows. And when thousands of connections have been closed, it gives back what they and their
- * buffers were.
+/* Idle collection: when there was much to do, and then for a while hardly anything, the JavaScript heap is collected.
+ * V8 has no reason to: our heap hardly grows.
  *
- * A full collection takes 10 to 30 ms, so it waits until nobody is likely to notice, is not repeated before there was
- * much to do again, and is left out where it would gain little: after load the heap takes some megabytes more than
- * before, of which most is code and what it has learned, and stays. (With the small young generation that we start
- * with, 3.8 MB more give 1.1 back.) Not for embedding: that heap is its host's. */
+ *   after 2 s      for what can be given back by then: what thousands of closed connections were, and buffers of long
+ *                  values that were dropped
+ *   after 5.5 s    for the young generation, which grows under load; a full collection makes it small again if V8 has
+ *                  seen next to nothing allocated for 5 seconds
+ *   after 6 s      for what that one has copied, and was still there when it ended
+ *
+ * The last two give back 3 MB after the start, and 5 to 8 after load. A full collection takes 10 to 30 ms, so it waits
+ * until nobody is likely to notice, is not repeated before there was much to do again, and is left out where it would
+ * gain little. Not for embedding: that heap is its host's. */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { bytesDropped } from '../protocol/reply-buffer.ts'
@@ -22,32 +25,47 @@ const BUSY_BYTES_MIN = 1024 * 1024
 const QUIET_BYTES_MAX = 64 * 1024
 /** So many connections fewer than there have been are much to collect. */
 const CLOSED_MIN = 1000
-/** The heap must take so much more than after the last collection, or there is nothing to gain. */
+/** When quiet for so long, a step is due. */
+const STEPS_MS = [2000, 5500, 6000]
+/** The heap must take so much more than after the last collection, or the first step has nothing to gain. */
 const GROWN_MIN = 4.5 * 1024 * 1024
-/** Quiet for so long, the server is idle. */
-const QUIET_MS = 2000
+/** And so much more than when it was last made small for the others. */
+const SHRINK_MIN = 2 * 1024 * 1024
+
+const COMPACT = 'compact-on-every-full-gc'
 
 /** V8's own function, which it shows to contexts made while the flag is set. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
-  return collect
+  return () => {
+    setFlagsFromString(`--${COMPACT}`)
+    collect()
+    setFlagsFromString(`--no-${COMPACT}`)
+  }
 }
 
-/** Collects now, to leave behind what starting took, and whenever the server has become idle. */
+/** Collects what starting took, and whenever the server has become idle. */
 export function collectWhenIdle(server: Server, collect = collector(), heapBytes = residentHeap): void {
   let leftBytes = 0
-  const collectNow = (): void => {
-    collect()
-    leftBytes = heapBytes()
-  }
+  let smallBytes = 0
   let seen = 0
   let seenBytes = 0
   let connected = 0
-  let wasBusy = false
+  let step = 0
   let periodStart = performance.now()
   let quietSince = periodStart
+  let worth = false
+  const takeStep = (wereClosed: boolean): void => {
+    if (step === 0) worth = wereClosed || heapBytes() - leftBytes >= GROWN_MIN
+    if (step === 1) worth = heapBytes() - smallBytes >= SHRINK_MIN
+    step++ // the last completes the one before, if that was worth it
+    if (!worth) return
+    collect()
+    leftBytes = heapBytes()
+    if (step === STEPS_MS.length) smallBytes = leftBytes
+  }
   const check = (): void => {
     const now = performance.now()
     if (now - periodStart < PERIOD_MS) return
@@ -60,15 +78,13 @@ export function collectWhenIdle(server: Server, collect = collector(), heapBytes
     seenBytes = bytesRead + bytesWritten
     connected = Math.max(connected, server.connections.size)
     const wereClosed = connected - server.connections.size >= CLOSED_MIN
-    if (calls > BUSY_MIN || bytes > BUSY_BYTES_MIN || wereClosed) wasBusy = true
+    if (calls > BUSY_MIN || bytes > BUSY_BYTES_MIN || wereClosed) step = 0
     if (calls > QUIET_MAX || bytes > QUIET_BYTES_MAX) quietSince = now
-    if (!wasBusy || now - quietSince < QUIET_MS) return
-    wasBusy = false
+    if (step === STEPS_MS.length || now - quietSince < STEPS_MS[step]!) return
     connected = server.connections.size
-    if (wereClosed || heapBytes() - leftBytes >= GROWN_MIN) collectNow()
+    takeStep(wereClosed)
   }
   server.cron.every(check)
-  collectNow()
 }
 
 /** Bytes of memory that the heap takes, and the buffers that a collection may find dropped. */

@@ -1,5 +1,5 @@
 /* Forty random hexadecimal digits: the name of a run, of a history of the data. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes } from '../lib/crypto.ts'
 
 export function randomId(): string {
   return randomBytes(20).toString('hex')

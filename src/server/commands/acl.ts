@@ -1,5 +1,5 @@
 /* ACL: the users and what they may do. Rules are src/acl/'s, their effect on connections access.ts's. */
-import { randomBytes } from 'node:crypto'
+
 import type { AclLogEntry } from '../../acl/log.ts'
 import { losesChannels, mayStillHear } from '../../acl/permissions.ts'
 import type { Selector } from '../../acl/selector.ts'
@@ -22,6 +22,7 @@ import { helpCommand } from '../../commands/introspection/help.ts'
 import { categoryOf, listNames } from '../../commands/introspection/lookup.ts'
 import { SessionFlag } from '../../commands/session.ts'
 import { fromLatin1 } from '../../lib/bytes.ts'
+import { randomBytes } from '../../lib/crypto.ts'
 import { compareInt64, toNumber } from '../../lib/int64.ts'
 import {
   ACL_DEFAULT_USER,

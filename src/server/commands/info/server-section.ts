@@ -1,7 +1,7 @@
 /* INFO server: which program this is, how it was started, and since when it runs. */
-import { createHash } from 'node:crypto'
 import { machine, release, type } from 'node:os'
 import { resolve } from 'node:path'
+import { writeSha1 } from '../../../lib/sha1.ts'
 import { VERSION } from '../../../version.ts'
 import { REDIS_VERSION } from '../../config/load.ts'
 import { toText } from '../../config/text.ts'
@@ -9,7 +9,7 @@ import type { Server } from '../../server.ts'
 import { supervisor } from '../../supervision.ts'
 import { fields } from './fields.ts'
 
-const BUILD_ID = createHash('sha1').update(`cinnabar ${VERSION}`).digest('hex').slice(0, 16)
+const BUILD_ID = buildId(Buffer.from(`cinnabar ${VERSION}`))
 /** What libuv waits with. */
 const MULTIPLEXING: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
   linux: 'epoll',
@@ -53,6 +53,12 @@ export function serverSection(server: Server): string {
     cinnabar_node_version: process.versions.node,
   })
   return text + listeners(server)
+}
+
+function buildId(name: Buffer): string {
+  const digest = Buffer.alloc(20)
+  writeSha1(name, 0, name.length, digest)
+  return digest.toString('hex', 0, 8)
 }
 
 /** One line for each kind of address that clients can reach the server at. */
