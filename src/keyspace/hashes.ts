@@ -18,6 +18,7 @@ import { randomBelow } from '../lib/random.ts'
 import { hashBytes } from '../lib/siphash.ts'
 import { type Memory, NONE, type Ref } from '../memory/memory.ts'
 import { Listpacks, NO_ELEMENT } from '../structures/listpack.ts'
+import { IndexCursor } from '../structures/sorted-index.ts'
 import { SCAN_END, Table } from '../structures/table.ts'
 import { type Entries, EntryFlag, HashEncoding, Type } from './entry.ts'
 import { ExpiringHashes, TRIPLE } from './expiring-hashes.ts'
@@ -55,6 +56,8 @@ export class Hashes {
   readonly expiring: ExpiringHashes
   private readonly clock: Clock
   private readonly inner: HashWalk
+  /** Over the fields of a hash that expire. */
+  private readonly due: IndexCursor
   private readonly digits = new Uint8Array(INT64_LEN_MAX)
 
   constructor(entries: Entries, doom: Doom, clock: Clock) {
@@ -68,6 +71,7 @@ export class Hashes {
     this.expiring = new ExpiringHashes(entries, this.table, this.fields, this.listpacks)
     this.walk = new HashWalk(entries)
     this.inner = new HashWalk(entries)
+    this.due = new IndexCursor(entries.memory)
     this.bytes = entries.memory.bytes[0]!
   }
 
@@ -374,20 +378,37 @@ export class Hashes {
 
   /** Gives `target`, an entry of the same encoding without a value, a copy of `source`'s. Allocates. */
   copyValue(source: Ref, target: Ref): void {
-    const { entries, table, inner: walk, fields, expiring } = this
+    const { entries, table, inner: walk, expiring } = this
     const isExpiring = entries.hasExpiringFields(source)
     const isTable = this.isTable(source)
     const root = this.root(source)
     const copy = isTable ? this.createRoot(HashEncoding.TABLE, table.count(root)) : this.listpacks.copy(root)
     entries.setValue(target, isExpiring ? expiring.createRecord(copy, isTable) : copy)
     if (!isTable) return
-    for (walk.begin(source); walk.next(); ) {
-      walk.locate()
-      const { bytes, pos, len, due } = walk
-      const field = fields.create(bytes, pos, len, walk.valueBytes, walk.valuePos, walk.valueLen, due)
-      table.insert(copy, field, hashBytes(bytes, pos, len))
-      if (due !== 0) expiring.indexField(target, field)
+    if (isExpiring && expiring.index.count(expiring.indexOf(source)) > 0) this.copyExpiring(source, target, copy)
+    for (walk.begin(source); walk.next(); ) if (walk.due === 0) this.copyField(copy)
+  }
+
+  /** Copies the fields that expire, in the order of their index: so each belongs behind all that the new one has. In
+   *  any other order its place would be sought, and among many that are due at once by their names. Allocates. */
+  private copyExpiring(source: Ref, target: Ref, copy: Ref): void {
+    const { expiring, inner: walk, due } = this
+    walk.aim(source)
+    for (expiring.index.seekEnd(expiring.indexOf(source), false, due); due.member !== NONE; due.next()) {
+      walk.goTo(due.member)
+      expiring.indexField(target, this.copyField(copy))
     }
+  }
+
+  /** Gives a table a copy of the field that the walk is at. Allocates. */
+  private copyField(copy: Ref): Ref {
+    const walk = this.inner
+    walk.locate()
+    const { bytes, pos, len } = walk
+    const hash = hashBytes(bytes, pos, len)
+    const field = this.fields.create(bytes, pos, len, walk.valueBytes, walk.valuePos, walk.valueLen, walk.due)
+    this.table.insert(copy, field, hash)
+    return field
   }
 
   verify(entry: Ref): void {

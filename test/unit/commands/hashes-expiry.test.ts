@@ -9,12 +9,21 @@ import { hashExpiryCommands } from '../../../src/commands/hashes-expiry.ts'
 import { hashGetexCommands } from '../../../src/commands/hashes-getex.ts'
 import { hashWalkCommands } from '../../../src/commands/hashes-walks.ts'
 import { keyCommands } from '../../../src/commands/keys.ts'
+import { keyMoveCommands } from '../../../src/commands/keys-move.ts'
 import { Session } from '../../../src/commands/session.ts'
 import { stringCommands } from '../../../src/commands/strings.ts'
 import { Keyspace } from '../../../src/keyspace/keyspace.ts'
 import { Reply } from '../../../src/protocol/reply.ts'
 
-const FAMILIES = [hashCommands, hashExpiryCommands, hashGetexCommands, hashWalkCommands, keyCommands, stringCommands]
+const FAMILIES = [
+  hashCommands,
+  hashExpiryCommands,
+  hashGetexCommands,
+  hashWalkCommands,
+  keyCommands,
+  keyMoveCommands,
+  stringCommands,
+]
 const NOW = 1_700_000_000_000
 
 class Engine {
@@ -321,4 +330,32 @@ test.each([
   expect(server.run(line)).toBe(`-${error}`)
   server.run('set h string')
   expect(server.run(line)).toMatch(line.startsWith('hsetex') ? `-${error}` : /^-WRONGTYPE/)
+})
+
+test('a copy of a large hash has its fields, their values, and when each expires', () => {
+  const server = new Engine()
+  const names = Array.from({ length: 2000 }, (_, index) => `f${(index * 7919) % 2000}`)
+  for (const name of names) server.run(`HSET h ${name} v${name}`)
+  // Many at the same moment, many at moments of their own, and some never.
+  for (const [index, name] of names.entries()) {
+    const due = index % 3 === 0 ? NOW + 5000 : NOW + 1000 + ((index * 31) % 8000)
+    if (index % 5 !== 0) server.run(`HPEXPIREAT h ${due} FIELDS 1 ${name}`)
+  }
+  const both = (line: string): [string, string] => [
+    server.run(line.replace('*', 'h')),
+    server.run(line.replace('*', 'c')),
+  ]
+  expect(server.run('COPY h c')).toBe(':1')
+  for (const name of names) {
+    for (const line of [`HGET * ${name}`, `HPEXPIRETIME * FIELDS 1 ${name}`]) {
+      const [original, copy] = both(line)
+      expect(copy).toBe(original)
+    }
+  }
+  server.keyspace.verify()
+  server.now = NOW + 5001
+  expect(both('HGET * f0')[1]).toBe(both('HGET * f0')[0])
+  expect(server.run('HPERSIST c FIELDS 1 f1')).toBe(server.run('HPERSIST h FIELDS 1 f1'))
+  expect(server.run('DEL h')).toBe(':1')
+  server.keyspace.verify()
 })
