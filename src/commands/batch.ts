@@ -13,7 +13,8 @@
  * Pipelined commands on random keys spend most of their time waiting for memory: the bucket, then the entry, one after
  * the other. Here both are read ahead for all requests of the batch (structures/table-ahead.ts; Valkey 8 prefetches for
  * the same reason). Then the same for the members of large sets, hashes and sorted sets, and for what commands will
- * take out of them. The hashes are kept for the lookups, so little is done twice. */
+ * take out of them. The hashes are kept for the lookups, so little is done twice; and where request after request names
+ * one key, the entry that the first of them finds is kept for the others (Database.findHinted). */
 import { type Keyspace, NOT_KEPT } from '../keyspace/keyspace.ts'
 import { knowMemberHash, knowNoMemberHash } from '../keyspace/member-hash.ts'
 import { equalBytes } from '../lib/bytes.ts'
