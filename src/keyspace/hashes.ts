@@ -260,7 +260,7 @@ export class Hashes {
     }
     if (encoding > HashEncoding.TABLE) {
       const isNew = this.expiring.set(entry, bytes, pos, len, valueBytes, valuePos, valueLen, keepDue)
-      if (isNew) this.fit(entry)
+      this.fit(entry)
       return isNew
     }
     const { table, fields } = this
@@ -291,7 +291,9 @@ export class Hashes {
     let root = this.root(entry)
     const off = listpacks.find(root, listpacks.first(root), bytes, pos, len, 1)
     if (off !== NO_ELEMENT) {
-      entries.setValue(entry, listpacks.replace(root, listpacks.next(root, off), valueBytes, valuePos, valueLen))
+      root = listpacks.replace(root, listpacks.next(root, off), valueBytes, valuePos, valueLen)
+      entries.setValue(entry, root)
+      this.fit(entry) // the limit may have been lowered
       return false
     }
     root = listpacks.append(root, bytes, pos, len)

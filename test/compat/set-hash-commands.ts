@@ -12,6 +12,11 @@ export const LIMITS = [
 
 /** Commands by what they are about, as inline commands with Redis's own quoting. */
 export const EDGES: Readonly<Record<string, string>> = {
+  'a limit of hashes that is lowered': `
+    hset a x 1 y 1 z 1 | copy a b | copy a c | copy a d | copy a e | copy a f | config set hash-max-listpack-entries 1 |
+    hset a x 2 | object encoding a | hmset b x 2 | object encoding b | hincrby c x 1 | object encoding c |
+    hincrbyfloat d x 1 | object encoding d | hsetnx e x 2 | object encoding e | hdel f x | object encoding f |
+    hget a x | hlen a | config set hash-max-listpack-entries 6`,
   'members of sets': `
     sadd | sadd s | sadd s a | sadd s a b a c | scard s | scard none | scard | scard s s | sismember s a |
     sismember s z | sismember none a | sismember s | smismember s a z b | smismember none a b | smismember s |
