@@ -16,11 +16,10 @@ import { VERSION } from './version.ts'
 // The young generation is small and nearly all of it is garbage: one thread collects it in 0.2 ms, while several wait
 // for each other (0.6 ms, and up to 20 when other processes keep the processors busy; Node 20).
 setFlagsFromString('--no-parallel-scavenge')
-// A command's way leads through many small functions. With V8's own limits (460 bytes of bytecode, 920 and of the
-// smallest 4600 together) the last of them remain calls, accessors of a line too; with these LPOP takes a third less
-// time at P=16, others a tenth.
-setFlagsFromString('--max-inlined-bytecode-size-cumulative=5000')
-setFlagsFromString('--max-inlined-bytecode-size-absolute=20000')
+// A command's way leads through many small functions. With V8's own limits (920 and 460 bytes of bytecode) the last of
+// them remain calls; with these LPOP takes a quarter less time at P=16, others up to a tenth. (Twice as much gains little
+// more once all is compiled, and compiling takes twice as long, each time that something must be compiled anew.)
+setFlagsFromString('--max-inlined-bytecode-size-cumulative=2500')
 setFlagsFromString('--max-inlined-bytecode-size=800')
 
 let stdin: Uint8Array | undefined
