@@ -17,8 +17,8 @@ import { VERSION } from './version.ts'
 // for each other (0.6 ms, and up to 20 when other processes keep the processors busy; Node 20).
 setFlagsFromString('--no-parallel-scavenge')
 // A command's way leads through many small functions. With V8's own limits (920 and 460 bytes of bytecode) the last of
-// them remain calls; with these LPOP takes a quarter less time at P=16, others up to a tenth. (Twice as much gains little
-// more once all is compiled, and compiling takes twice as long, each time that something must be compiled anew.)
+// them remain calls; with these LPOP takes a quarter less time at P=16, others up to a tenth. (Twice as much gains
+// little more once all is compiled, and compiling takes longer, each time that something must be compiled anew.)
 setFlagsFromString('--max-inlined-bytecode-size-cumulative=2500')
 setFlagsFromString('--max-inlined-bytecode-size=800')
 
