@@ -15,24 +15,29 @@
  *
  * Shared memory, in 32-bit words:
  *
- *   0 STATE | 1 TAKEN | 2 LEFT | 3 - | ring of RING_SIZE pairs: descriptor, which of the listening descriptors
+ *   0 STATE | 1 TAKEN | 2 LEFT | 3 NEVER | ring of RING_SIZE pairs: descriptor, which of the listening descriptors
  *
- * TAKEN and LEFT count pairs, modulo 2^32; each is written by one side only. */
+ * TAKEN and LEFT count pairs, modulo 2^32; each is written by one side only. NEVER remains 0. */
+import type { Server as NetServer } from 'node:net'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 
-const Word = { STATE: 0, TAKEN: 1, LEFT: 2, RING: 4 } as const
+const Word = { STATE: 0, TAKEN: 1, LEFT: 2, NEVER: 3, RING: 4 } as const
 const State = { RESTS: 0, WORKS: 1 } as const
 const RING_SIZE = 1024
 /** Milliseconds between two looks of the thread at its state. */
 const LOOK_MS = 5
+/** The thread keeps a handle of every connection that it has accepted. When it has so many it accepts no more. */
+const KEPT_MAX = 1 << 17
 
 /** What the thread runs: a text, since it must be there in a bundle and from the sources alike. A listening handle that
- *  cannot be had is left out; its connections wait for the script's end. */
+ *  cannot be had is left out; its connections wait for the script's end. If the script has ended before the thread
+ *  begins, the descriptors may by then be closed, or others': they are looked at when there is the next script. */
 const PROGRAM = `
 const { parentPort, workerData: { words, descriptors, backlog } } = require('node:worker_threads')
 const wraps = [['tcp_wrap', 'TCP'], ['pipe_wrap', 'Pipe']]
 const accepted = []
 const kept = []
+Atomics.wait(words, ${Word.STATE}, ${State.RESTS})
 descriptors.forEach(({ fd, unix }, index) => {
   const [name, type] = wraps[Number(unix)]
   const { [type]: Handle, constants } = process.binding(name)
@@ -48,9 +53,10 @@ descriptors.forEach(({ fd, unix }, index) => {
 })
 function turn() {
   leave()
-  if (Atomics.load(words, ${Word.STATE}) === ${State.RESTS} && accepted.length === 0) {
-    parentPort.postMessage(null)
-    Atomics.wait(words, ${Word.STATE}, ${State.RESTS})
+  const isUsedUp = kept.length > ${KEPT_MAX}
+  if (isUsedUp || Atomics.load(words, ${Word.STATE}) === ${State.RESTS}) {
+    parentPort.postMessage(null) // also if the ring is full, or what is left over would stay here
+    if (accepted.length === 0) Atomics.wait(words, isUsedUp ? ${Word.NEVER} : ${Word.STATE}, ${State.RESTS})
   }
   setTimeout(turn, ${LOOK_MS})
 }
@@ -69,6 +75,8 @@ turn()
 
 /** A socket that the server listens at. */
 export interface Listening {
+  /** Tells it from another one that has got the same descriptor later. */
+  server: NetServer
   fd: number
   unix: boolean
 }
@@ -78,7 +86,8 @@ export class AcceptingThread {
   private readonly words = new Int32Array(new SharedArrayBuffer((Word.RING + RING_SIZE * 2) * 4))
   private readonly accept: (fd: number, unix: boolean) => void
 
-  /** `accept` is told of each connection, in `take` or in a later turn of the loop. `failed`: the thread has ended. */
+  /** `accept` is told of each connection, in `take` or in a later turn of the loop. `failed`: the thread has ended.
+   *  Throws if the system gives no thread. */
   constructor(
     listening: readonly Listening[],
     backlog: number,
@@ -88,7 +97,8 @@ export class AcceptingThread {
     this.listening = listening
     this.accept = accept
     this.words[Word.STATE] = State.WORKS
-    const workerData = { words: this.words, descriptors: listening, backlog }
+    const descriptors = listening.map(({ fd, unix }) => ({ fd, unix }))
+    const workerData = { words: this.words, descriptors, backlog }
     const worker = new Worker(PROGRAM, { eval: true, workerData, env: SHARE_ENV, execArgv: [] })
     worker.on('message', () => this.take())
     worker.on('error', failed)
@@ -99,7 +109,7 @@ export class AcceptingThread {
   isAt(listening: readonly Listening[]): boolean {
     return (
       listening.length === this.listening.length &&
-      listening.every(({ fd, unix }, index) => fd === this.listening[index]!.fd && unix === this.listening[index]!.unix)
+      listening.every(({ server }, index) => server === this.listening[index]!.server)
     )
   }
 

@@ -68,13 +68,22 @@ export class Busy {
     if (sockets.length === 0 || this.cannotAccept) return
     const accept = (fd: number, unix: boolean): void => {
       const handle = handleFor(fd, unix)
-      if (handle !== undefined) server.accept(handle, unix)
+      if (server.listener.isClosed)
+        handle?.close() // the server has ended meanwhile
+      else if (handle !== undefined) server.accept(handle, unix)
     }
-    this.thread = new AcceptingThread(sockets, server.config.number('tcp-backlog'), accept, (error) => {
-      server.log.warn(`No connections are accepted while a script runs: ${error.message}`)
+    const failed = (error: unknown): void => {
+      server.log.warn(
+        `No connections are accepted while a script runs: ${error instanceof Error ? error.message : error}`,
+      )
       this.thread = null
       this.cannotAccept = true
-    })
+    }
+    try {
+      this.thread = new AcceptingThread(sockets, server.config.number('tcp-backlog'), accept, failed)
+    } catch (error) {
+      failed(error)
+    }
   }
 
   private read(connection: Connection, isFunction: boolean): void {

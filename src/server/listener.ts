@@ -141,8 +141,9 @@ export class Listener {
 
   /** Where it listens, as far as that has descriptors. */
   get sockets(): Listening[] {
-    const sockets = this.tcp.map((server) => ({ fd: listeningDescriptor(server), unix: false }))
-    if (this.unix !== undefined) sockets.push({ fd: listeningDescriptor(this.unix), unix: true })
+    const sockets = this.tcp.map((server) => ({ server, fd: listeningDescriptor(server), unix: false }))
+    const { unix } = this
+    if (unix !== undefined) sockets.push({ server: unix, fd: listeningDescriptor(unix), unix: true })
     return sockets.filter(({ fd }) => fd >= 0)
   }
 

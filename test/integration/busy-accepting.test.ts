@@ -1,9 +1,9 @@
 /* New connections while a script runs too long: the loop stands still, and they are served all the same. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Address, RawClient } from '../helpers/raw-client.ts'
+import { type Address, encode, RawClient } from '../helpers/raw-client.ts'
 import { freePort, startCinnabar, type TestServer } from '../helpers/servers.ts'
 import { ask, body, connect, OK } from './support.ts'
 
@@ -75,6 +75,52 @@ test('so it is at a Unix socket, and where the server has moved to', async () =>
   expect(await ask(client, 'CONFIG', 'SET', 'port', String(port))).toBe(OK)
   expect(await killBy(port)).toMatch(KILLED)
   expect(await killBy({ path })).toMatch(KILLED)
+})
+
+test('so it is where it listens at the same descriptors as before, but anew', async () => {
+  const server = await start('--bind', '127.0.0.1')
+  const runner = await connect(server)
+  for (let round = 0; round < 3; round++) {
+    const ended = ask(runner, 'EVAL', ENDLESS, '0')
+    expect(await ask(await come(server.port), 'SCRIPT', 'KILL')).toBe(OK)
+    expect(await ended).toMatch(KILLED)
+    for (const bind of ['127.0.0.1 127.0.0.2', '127.0.0.1'])
+      expect(await ask(runner, 'CONFIG', 'SET', 'bind', bind)).toBe(OK)
+  }
+})
+
+test('somebody new may end the server', async () => {
+  const server = await start()
+  const runner = await connect(server)
+  runner.send(encode('EVAL', ENDLESS, '0'))
+  const client = await come(server.port)
+  client.send(encode('SHUTDOWN', 'NOSAVE'))
+  expect((await server.exited).code).toBe(0)
+})
+
+test('where the system gives no thread, somebody new waits for the end, and the log says so', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'cinnabar-busy-'))
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  const preload = join(dir, 'no-threads.cjs')
+  const message = 'Worker initialization failure: EAGAIN'
+  const program = `require('node:worker_threads').Worker = class { constructor() { throw new Error('${message}') } }
+    require('node:module').syncBuiltinESMExports()`
+  writeFileSync(preload, program)
+  const poor = await startCinnabar({
+    args: ['--busy-reply-threshold', '20'],
+    env: { NODE_OPTIONS: `--require ${preload}` },
+  })
+  onTestFinished(async () => void (await poor.stop()))
+  const [runner, client] = [await connect(poor), await connect(poor)]
+  expect(await ask(client, 'PING')).toBe('+PONG\r\n')
+  const ended = ask(runner, 'EVAL', ENDLESS, '0')
+  await poor.waitForLog(new RegExp(`No connections are accepted while a script runs: ${message}`))
+  const late = await come(poor.port)
+  const answer = ask(late, 'PING')
+  expect(await ask(client, 'PING')).toMatch(BUSY)
+  expect(await ask(client, 'SCRIPT', 'KILL')).toBe(OK)
+  expect(await ended).toMatch(KILLED)
+  expect(await answer).toBe('+PONG\r\n')
 })
 
 test('who must say a password first must do so then', async () => {
