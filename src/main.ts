@@ -41,6 +41,7 @@ const checked = checkArguments(process.argv)
 if (checked !== undefined) process.exit(check(checked, { print, ask }))
 
 const inBackground = takeBackground(process.env)
+const startedIn = process.cwd() // before `dir` changes it
 const renames: [string, string][] = []
 const users: (readonly string[])[] = []
 const loaded = load({
@@ -66,7 +67,7 @@ if (loaded.action === 'exit') {
 } else {
   const { config } = loaded
   if (config.bool('daemonize') && !inBackground && supervisor(config, process.env) === 'no') {
-    if (await startInBackground(stdin)) process.exit(0)
+    if (await startInBackground(startedIn, stdin)) process.exit(0)
     process.stderr.write('The server did not start in the background; its log says why, if it has a logfile.\n')
     process.exit(1)
   }

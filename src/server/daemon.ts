@@ -2,7 +2,7 @@
  *
  * Redis forks, and its parent exits. A Node process cannot fork: the program starts itself once more, in a session of
  * its own and with /dev/null for a terminal, and ends as soon as the new process listens, so that whoever started it
- * can connect. The new process inherits arguments, environment and directory, is given what was read from standard
+ * can connect. The new process inherits arguments and environment, begins in the same directory, is given what was read from standard
  * input, and says that it listens on a pipe; it knows that it is the new one by a variable. */
 import { spawn } from 'node:child_process'
 import { closeSync, writeSync } from 'node:fs'
@@ -18,10 +18,12 @@ export function takeBackground(environment: NodeJS.ProcessEnv): boolean {
   return found
 }
 
-/** Starts the program in the background; false if it ended before it could listen. */
-export function startInBackground(stdin: Uint8Array | undefined): Promise<boolean> {
+/** Starts the program in the background, where this one was started, for its arguments and its configuration are read
+ *  once more; false if it ended before it could listen. */
+export function startInBackground(directory: string, stdin: Uint8Array | undefined): Promise<boolean> {
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
+    cwd: directory,
     env: { ...process.env, [VARIABLE]: '1' },
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'ignore', 'ignore', 'pipe'],
   })

@@ -1,11 +1,23 @@
 /* How the program lives beside what starts it: in the background, under systemd, and with who reads its log. */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { RawClient } from '../helpers/raw-client.ts'
-import { startCinnabar } from '../helpers/servers.ts'
+import { freePort, startCinnabar } from '../helpers/servers.ts'
 import { ask, body, connect, eventually } from './support.ts'
+
+const PROGRAM = join(import.meta.dirname, '../../dist/main.js')
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -27,6 +39,27 @@ test('in the background it can be reached as soon as what started it has ended, 
   client.send('SHUTDOWN NOSAVE\r\n')
   await eventually(() => !isAlive(pid))
   client.close()
+})
+
+test('names that are relative mean the same in the background', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cinnabar-daemon-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  mkdirSync(join(directory, 'data'))
+  const port = await freePort()
+  const lines = ['daemonize yes', `port ${port}`, 'dir data', 'logfile log.txt', 'pidfile server.pid', 'save 900 1']
+  writeFileSync(join(directory, 'redis.conf'), `${lines.join('\n')}\n`)
+  const { status } = spawnSync(process.execPath, [PROGRAM, 'redis.conf'], { cwd: directory })
+  expect(status).toBe(0)
+  const data = (name: string): string => join(directory, 'data', name)
+  const pid = Number(readFileSync(data('server.pid'), 'latin1'))
+  const client = await RawClient.connect(port)
+  expect(await ask(client, 'CONFIG', 'REWRITE')).toBe('+OK\r\n')
+  client.send('SHUTDOWN SAVE\r\n')
+  await eventually(() => !isAlive(pid))
+  client.close()
+  expect(readdirSync(directory).sort()).toEqual(['data', 'redis.conf'])
+  expect(readdirSync(join(directory, 'data')).sort()).toEqual(['dump.rdb', 'log.txt'])
+  expect(readFileSync(data('log.txt'), 'latin1')).toContain('Ready to accept connections')
 })
 
 test('in the background it does not pretend to have started when it could not', async () => {
