@@ -2,8 +2,8 @@
  *
  * Redis forks, and its parent exits. A Node process cannot fork: the program starts itself once more, in a session of
  * its own and with /dev/null for a terminal, and ends as soon as the new process listens, so that whoever started it
- * can connect. The new process inherits arguments and environment, begins in the same directory, is given what was read from standard
- * input, and says that it listens on a pipe; it knows that it is the new one by a variable. */
+ * can connect. The new process inherits arguments and environment, begins where this one began, is given what was read
+ * from standard input, and says that it listens on a pipe; it knows that it is the new one by a variable. */
 import { spawn } from 'node:child_process'
 import { closeSync, writeSync } from 'node:fs'
 
