@@ -92,17 +92,73 @@ async function restoreConstants(files) {
     })
     let result = ''
     let end = 0
+    const moves = [[0, 0]]
     for (const statement of program.body) {
       if (statement.type !== 'VariableDeclaration' || statement.kind !== 'var') continue
       result += code.slice(end, statement.start)
       for (const { id, init, start, end: next } of statement.declarations) {
         const isConstant = init !== null && namesOf(id).every((name) => !assigned.has(name))
-        result += `${isConstant ? 'const' : 'var'} ${code.slice(start, next)};`
+        result += isConstant ? 'const ' : 'var '
+        moves.push([start, result.length])
+        result += `${code.slice(start, next)};`
       }
       end = statement.end
+      moves.push([end, result.length])
     }
-    files.set(path, Buffer.from(result + code.slice(end)))
+    result += code.slice(end)
+    files.set(path, Buffer.from(result))
+    const map = JSON.parse(files.get(`${path}.map`).toString())
+    files.set(
+      `${path}.map`,
+      Buffer.from(JSON.stringify({ ...map, mappings: moved(map.mappings, code, result, moves) })),
+    )
   }
+}
+
+/** The mappings of a text that has been changed: from each place of `moves` on (the old one and the new, in order) the
+ *  text is as it was. A mapping begins with its column, less that of the one before in its line. */
+function moved(mappings, code, result, moves) {
+  const [oldStarts, newStarts] = [code, result].map(lineStarts)
+  let [text, line, column, move] = ['', 0, 0, 0]
+  for (const [oldLine, segments] of mappings.split(';').entries()) {
+    let oldColumn = 0
+    for (const segment of segments.split(',').filter((each) => each !== '')) {
+      const { value, len } = numberAt(segment)
+      oldColumn += value
+      const pos = oldStarts[oldLine] + oldColumn
+      while (move + 1 < moves.length && moves[move + 1][0] <= pos) move++
+      const newPos = pos - moves[move][0] + moves[move][1]
+      const lineBefore = line
+      while (line + 1 < newStarts.length && newStarts[line + 1] <= newPos) line++
+      if (line > lineBefore) column = 0
+      text += line > lineBefore ? ';'.repeat(line - lineBefore) : text === '' ? '' : ','
+      text += numberText(newPos - newStarts[line] - column) + segment.slice(len)
+      column = newPos - newStarts[line]
+    }
+  }
+  return text
+}
+
+const lineStarts = (text) => [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)]
+
+/** Numbers in source maps: six bits a digit, the lowest first, of which one says that more follow; the sign is the
+ *  lowest bit of all. */
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+
+function numberAt(text) {
+  let [bits, len, digit] = [0, 0, 32]
+  for (; digit >= 32; len++) {
+    digit = DIGITS.indexOf(text[len])
+    bits += (digit & 31) << (5 * len)
+  }
+  return { value: bits & 1 ? -(bits >> 1) : bits >> 1, len }
+}
+
+function numberText(value) {
+  let text = ''
+  let bits = value < 0 ? (-value << 1) | 1 : value << 1
+  for (; bits >= 32; bits >>= 5) text += DIGITS[(bits & 31) | 32]
+  return text + DIGITS[bits]
 }
 
 const ASSIGNMENTS = new Set(['AssignmentExpression', 'ForInStatement', 'ForOfStatement'])
