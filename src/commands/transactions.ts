@@ -177,7 +177,8 @@ export class Transactions implements TransactionQueue {
     const { nested } = this
     const dispatcher = this.dispatcher!
     const count = queue === null ? 0 : queue.count
-    let isSilent = (session.gates & Gate.REPLY) !== 0
+    const wasSilent = (session.gates & Gate.REPLY) !== 0
+    let isSilent = wasSilent
     if (!isSilent) reply.array(count)
     if (queue === null) return
     nested.session = session
@@ -197,6 +198,8 @@ export class Transactions implements TransactionQueue {
     }
     dispatcher.endSeries(nested)
     this.executing = null
+    // What CLIENT REPLY SKIP is said for twice in here is what follows EXEC, once.
+    if (!wasSilent && session.replyMode === ReplyMode.SKIP_NEXT) session.replyMode = ReplyMode.SKIP
     if (session.queue !== queue) this.pool.give(queue)
   }
 

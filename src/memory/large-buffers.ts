@@ -8,9 +8,10 @@
  * the heap among small things, and 80 MB and more stay behind. Here they are blocks of an arena of their own, whose
  * chunks are the system's again when no buffer is left.
  *
- * Nobody collects these: who takes one gives it back. Shorter ones are common arrays. */
+ * Nobody collects these: who takes one gives it back. Shorter ones are common arrays, and so are those that no block of
+ * an arena can hold. */
 import { release } from '../lib/release.ts'
-import { Memory, NONE, posOf } from './memory.ts'
+import { BLOCK_BYTES_MAX, Memory, NONE, posOf } from './memory.ts'
 
 const SIZE_MIN = 32 * 1024
 /** Calls of `trim` between those that give back the chunk in reserve. */
@@ -30,7 +31,7 @@ export class LargeBuffers {
 
   /** A buffer of just this size, its content undefined. */
   take(size: number): Uint8Array {
-    if (size < SIZE_MIN) return new Uint8Array(size)
+    if (size < SIZE_MIN || size > BLOCK_BYTES_MAX) return new Uint8Array(size)
     this.memory ??= newMemory()
     const ref = this.memory.alloc(size)
     const pos = posOf(ref)

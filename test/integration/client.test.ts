@@ -203,6 +203,10 @@ describe('CLIENT REPLY', () => {
   test('SKIP silences one command', async () => {
     expect(await replies('CLIENT REPLY SKIP', 'PING', 'PING')).toEqual(['+PONG\r\n'])
     expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY SKIP', 'PING', 'PING')).toEqual(['+PONG\r\n'])
+    const twice = ['MULTI', 'CLIENT REPLY SKIP', 'CLIENT REPLY SKIP', 'EXEC', 'PING', 'ECHO a', 'ECHO b']
+    // (EXEC announces two replies, which do not come: ECHO's are taken for them.)
+    const queued = '+QUEUED\r\n'
+    expect(await replies(...twice)).toEqual([OK, queued, queued, '*2\r\n$1\r\na\r\n$1\r\nb\r\n'])
     expect(await replies('CLIENT REPLY SKIP', 'CLIENT REPLY ON', 'PING')).toEqual([OK, '+PONG\r\n'])
     expect(await replies('CLIENT REPLY x')).toEqual([SYNTAX])
     expect(await replies('CLIENT REPLY SKIP', 'RESET', 'PING')).toEqual(['+PONG\r\n'])
