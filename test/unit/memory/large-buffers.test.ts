@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { LargeBuffers } from '../../../src/memory/large-buffers.ts'
+import { BLOCK_BYTES_MAX } from '../../../src/memory/memory.ts'
 import { testSeed } from '../../helpers/seed.ts'
 
 test('buffers do not overlap, and when all have been given back so is what they lay in', () => {
@@ -37,7 +38,7 @@ test('buffers do not overlap, and when all have been given back so is what they 
 
 test('a buffer has just the size asked for, and may be larger than a chunk', () => {
   const buffers = new LargeBuffers()
-  for (const size of [0, 1, 100, 32 * 1024 - 1, 32 * 1024, 1_000_001, 20_000_000]) {
+  for (const size of [0, 1, 100, 32 * 1024 - 1, 32 * 1024, 1_000_001, 20_000_000, BLOCK_BYTES_MAX + 1]) {
     const bytes = buffers.take(size)
     expect(bytes.length).toBe(size)
     buffers.give(bytes)
