@@ -15,6 +15,7 @@ import type { Decoder } from '../protocol/decoder.ts'
 import { BUSY_FUNCTION, BUSY_SCRIPT, LOADING, NO_AUTH } from '../protocol/errors.ts'
 import { Reply } from '../protocol/reply.ts'
 import { AcceptingThread } from './accepting-thread.ts'
+import { errorCode } from './config/text.ts'
 import type { Connection } from './connection.ts'
 import { handleFor } from './native-handles.ts'
 import type { Server } from './server.ts'
@@ -92,11 +93,13 @@ export class Busy {
     let len = 0
     try {
       len = readSync(fd, this.bytes)
-    } catch {
-      return // nothing there; or the connection is lost, which the loop will find out
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') connection.lost()
+      return
     }
-    if (len > 0)
-      connection.receiveWhileBusy(this.bytes, len, (decoder) => this.execute(connection, decoder, isFunction))
+    if (len === 0)
+      connection.endedWhileBusy() // or who comes and goes would take all places
+    else connection.receiveWhileBusy(this.bytes, len, (decoder) => this.execute(connection, decoder, isFunction))
   }
 
   /** Answers the request that has been decoded. */

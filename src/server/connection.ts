@@ -669,6 +669,11 @@ export class Connection implements Reader {
     this.close()
   }
 
+  /** As `ended`, while a script keeps the loop: what the client has sent that waits for the next turn comes first. */
+  endedWhileBusy(): void {
+    if (!this.yielded) this.ended()
+  }
+
   /** Nothing can be sent or received any more. */
   lost(): void {
     this.close()

@@ -148,3 +148,17 @@ test('no more are let in than maxclients', async () => {
   })
   expect(ended).toMatch(KILLED)
 })
+
+test('who comes and goes takes no place of others', async () => {
+  const server = await start('--maxclients', '4')
+  const ended = await whileBusy(server.port, async () => {
+    for (let count = 0; count < 20; count++) {
+      const client = await come(server.port)
+      expect(await ask(client, 'PING')).toMatch(BUSY)
+      if (count % 2 === 0) client.socket.resetAndDestroy()
+      else await client.close()
+    }
+    expect(await ask(await come(server.port), 'SCRIPT', 'KILL')).toBe(OK)
+  })
+  expect(ended).toMatch(KILLED)
+})

@@ -134,7 +134,7 @@ describe('a script that runs too long', () => {
 
   test('and has written, is not ended', async () => {
     const [runner, client] = [await connect(server()), await connect(server())]
-    await ask(client, 'PING') // it has been accepted, which the script would not let happen
+    await ask(client, 'PING') // it has been accepted: what it sends now comes before others do
     const ended = ask(runner, 'EVAL', "redis.call('set', 'k', 'v') for i = 1, 3e8 do end", '0')
     await eventually(async () => (await ask(client, 'PING')).startsWith('-BUSY'), 'BUSY')
     expect(await ask(client, 'SCRIPT', 'KILL')).toMatch(/^-UNKILLABLE /)
