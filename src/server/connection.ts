@@ -76,6 +76,8 @@ export class Connection implements Reader {
   private pushedTo = false
   /** Waits for the next turn with part of what it sent. */
   private yielded = false
+  /** Whether requests are being executed that lie in the input. */
+  private servesInput = false
   /** Reads of this turn that filled the read buffer. */
   private fullReads = 0
   closed = false
@@ -270,7 +272,9 @@ export class Connection implements Reader {
     input.decoder.restricted = (this.session.gates & Gate.UNAUTHENTICATED) !== 0
     const { strings } = this.server.keyspace
     strings.offered = input.block
+    this.servesInput = true
     const start = this.serve(input.decoder, input.bytes, input.len)
+    this.servesInput = false
     strings.offered = null
     if (this.closed) return input.drop()
     // A long backlog takes many turns: were the rest of it moved in each, that would take quadratic time.
@@ -683,7 +687,7 @@ export class Connection implements Reader {
     if (this.closed) return
     this.closed = true
     this.session.flags |= SessionFlag.CLOSE_NOW // what else of a pipeline has come is not executed
-    if (this.writing === null) this.input?.drop() // else what runs still reads it
+    if (!this.servesInput) this.input?.drop() // else what runs still reads it, and drops it then
     this.input = null
     this.output.clear()
     this.measure()

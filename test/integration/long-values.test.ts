@@ -116,4 +116,25 @@ describe('long values', () => {
     }
     expect(await ask(client, 'DEBUG', 'VERIFY')).toBe(OK)
   })
+  test('leave no buffer behind whose client goes while it is answered', async () => {
+    const control = await connect(server())
+    const buffers = async (): Promise<number> =>
+      Number(/cinnabar_large_buffers:(\d+)/.exec(body(await ask(control, 'INFO', 'memory')))![1])
+    await ask(control, 'SET', 'long', 'x'.repeat(3_000_000))
+    for (let round = 0; round < 10; round++) {
+      const client = await connect(server())
+      // The buffer that this is received in is kept for what comes next, which does not need it.
+      const request = encode('SET', 'key', Buffer.alloc(150_000))
+      client.send(request.subarray(0, 60_000))
+      await sleep(5)
+      client.send(request.subarray(60_000))
+      expect(String(await client.reply())).toBe(OK)
+      const long = Array.from({ length: 10 }, () => encode('GET', 'long'))
+      client.send(Buffer.concat([encode('DEBUG', 'SLEEP', '0.05'), ...long]))
+      await sleep(20)
+      client.socket.resetAndDestroy()
+    }
+    await ask(control, 'FLUSHALL')
+    await eventually(async () => (await buffers()) < 100_000, 'the buffers going back')
+  })
 })

@@ -1,6 +1,7 @@
 /* INFO memory: what is used, what it is used for, and what the process takes of the machine (memory-figures.ts). */
 import { totalmem } from 'node:os'
 import { bytesToHuman } from '../../../lib/units.ts'
+import { largeBuffers } from '../../../memory/large-buffers.ts'
 import {
   allocatorOverhead,
   fragmentation,
@@ -77,5 +78,6 @@ export function memorySection(server: Server): string {
     lazyfree_pending_objects: keyspace.pendingFrees,
     lazyfreed_objects: keyspace.stats.lazyFreed,
     cinnabar_js_heap_used: process.memoryUsage().heapUsed,
+    cinnabar_large_buffers: largeBuffers.residentBytes,
   })
 }
